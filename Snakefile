@@ -1,0 +1,77 @@
+"""Triptych: from a table of videos to a fused, reported result.
+
+Table of contents: the study is read and checked, then each file of rules holds one stage, in run order.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+# Jobs in environments of their own import the package from this checkout too.
+CHECKOUT = str(Path(workflow.basedir).resolve())
+sys.path.insert(0, CHECKOUT)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [CHECKOUT, os.environ.get("PYTHONPATH")]))
+
+# A study file is complete: config.yaml would be merged under it, so it is read only when no other is given.
+if not workflow.config_settings.configfiles:
+
+    configfile: f"{CHECKOUT}/config.yaml"
+
+
+from triptych.commands.check import load_or_exit
+from triptych.core import versions
+from triptych.core.paths import Paths
+from triptych.core.plan import Plan
+
+# Jobs that parse this file again (on a cluster) read a study that was checked when the run began.
+STUDY, CORPUS = load_or_exit(config, workflow.configfiles, quick=not workflow.is_main_process)
+# Every default stands in one place: scripts read the complete study, not what the file happened to name.
+config.clear()
+config.update(STUDY.model_dump(by_alias=True, mode="json"))
+workflow.register_resource("downloads", STUDY.fetch.concurrent)
+PATHS = Paths.of(STUDY)
+PLAN = Plan(STUDY, CORPUS)
+
+
+wildcard_constraints:
+    video=r"[A-Za-z0-9_][A-Za-z0-9_.-]*",
+    unit=r"[A-Za-z0-9_][A-Za-z0-9_.-]*",
+    shard=r"\d+",
+    source=r"[A-Za-z0-9_-]+",
+    encoder=r"[A-Za-z0-9_-]+",
+    feature=r"[A-Za-z0-9_-]+",
+    task=r"[A-Za-z0-9_-]+",
+    model=r"[A-Za-z0-9_-]+",
+
+
+localrules:
+    all,
+    media,
+    transcripts,
+    embeddings,
+    features,
+    predictions,
+    comparisons,
+    report,
+
+
+rule all:
+    default_target: True
+    input:
+        PATHS.report,
+        PATHS.status,
+        PLAN.dropped_sources(),
+
+
+include: "rules/intake.smk"
+include: "rules/media.smk"
+include: "rules/transcribe.smk"
+include: "rules/embed.smk"
+include: "rules/task.smk"
+include: "rules/classify.smk"
+include: "rules/fuse.smk"
+include: "rules/report.smk"

@@ -1,0 +1,93 @@
+"""The workflow on real corpora, through the Snakefile: what was reached, beside what is published.
+
+usage: python benchmarks/corpora.py [esc10] [clips] [odd]
+
+The corpora are not part of the project; the folder that holds `data/esc10`, `data/clips` and `data/odd` is named by
+TRIPTYCH_SHARED (default: ../shared). Results lie in results/{esc10,clips,odd} like those of any study.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("TRIPTYCH_SHARED", CHECKOUT.parent / "shared"))
+PUBLISHED = {
+    "esc10": "published (Piczak 2015, MFCC and zero-crossing statistics): kNN .667, SVM .675, random forest .727",
+    "clips": "known (MobileNet and YAMNet features, 5 folds): video .67, audio .62, fused .66; 'has audio' alone .58",
+}
+
+
+def snakemake(study: str, corpus: Path, *arguments: str) -> None:
+    """Run a study with its table taken from the folder of corpora."""
+    command = [
+        *(sys.executable, "-m", "snakemake", "--configfile", f"benchmarks/{study}.yaml"),
+        *("--config", f"corpus={os.path.relpath(corpus, CHECKOUT)}", *arguments),
+    ]
+    print("+", " ".join(command[2:]), flush=True)
+    ran = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True)
+    if ran.returncode:
+        sys.exit(ran.stdout[-2000:] + ran.stderr[-4000:])
+
+
+def comparison(study: str, task: str) -> None:
+    """Print the models of a task with intervals, on all videos and on those that the model could read."""
+    with (CHECKOUT / f"results/{study}/comparison/{task}.csv").open(encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    print(
+        f"{'model':<12} {'n':>4} {'accuracy':>9} {'95 %':>15} {'macro F1':>9} {'covered':>9} {'of':>4} {'p (Holm)':>9}"
+    )
+    for row in rows:
+        interval = f"{short(row['accuracy_low'])} to {short(row['accuracy_high'])}"
+        print(
+            f"{row['model']:<12} {row['n']:>4} {short(row['accuracy']):>9} {interval:>15} {short(row['macro_f1']):>9} "
+            f"{short(row['accuracy_covered']):>9} {row['n_covered']:>4} {short(row['p_holm']):>9}"
+        )
+    if study in PUBLISHED:
+        print(PUBLISHED[study])
+    for line in (CHECKOUT / f"benchmarks/{study}.yaml").read_text(encoding="utf-8").splitlines():
+        if line.startswith("#") and "ariants tried" in line:
+            print(line.lstrip("# "))
+
+
+def short(text: str) -> str:
+    """Three decimals, empty for what does not apply."""
+    return f"{float(text):.3f}" if text else ""
+
+
+def odd() -> None:
+    """Print what each odd file gave at each media stage."""
+    table = CHECKOUT / "results/odd-table.csv"
+    table.parent.mkdir(exist_ok=True)
+    folder = SHARED / "data/odd"
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix != ".md")
+    with table.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["id", "source"])
+        writer.writerows([path.stem, os.path.relpath(path, table.parent)] for path in files)
+    snakemake("odd", table)
+    with (CHECKOUT / "results/odd/status.tsv").open(encoding="utf-8", newline="") as handle:
+        for row in csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE):
+            if row["stage"] in ("probe", "audio", "keyframes"):
+                why = " ".join(filter(None, [row["reason"], row["message"], row["warnings"]]))
+                print(f"{row['video']:<24} {row['stage']:<10} {row['status']:<8} {why[:150]}")
+
+
+def main() -> None:
+    """Run the studies that are named, all by default."""
+    if not (SHARED / "data").is_dir():
+        sys.exit(f"{SHARED} holds no folder `data`; name it by TRIPTYCH_SHARED")
+    for study in sys.argv[1:] or ["esc10", "clips", "odd"]:
+        if study == "odd":
+            odd()
+            continue
+        snakemake(study, SHARED / f"data/{study}/videos.csv")
+        comparison(study, {"esc10": "sound", "clips": "fight"}[study])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Models on features and text: out-of-fold predictions, then metrics and confusion matrices from predictions alone.
+
+Inputs: features/{feature}.h5, transcripts/text/{shard}.jsonl, labels, splits.
+Outputs: predictions/{task}/{model}.parquet, balance/{task}/{model}.svg, metrics/{task}/{model}.json,
+confusion/{task}/{model}.svg and .csv.
+Steps: train_model, evaluate_model.
+"""
+
+FUSED = sorted({model for task in STUDY.tasks for model in PLAN.fused(task)})
+TRAINED = sorted({model for task in STUDY.tasks for model in STUDY.models_of(task)} - set(FUSED))
+
+
+def model_of(wildcards):
+    """The model of a job, as the study names it."""
+    return STUDY.models_of(wildcards.task)[wildcards.model]
+
+
+rule train_model:
+    input:
+        labels=PATHS.labels("{task}"),
+        splits=PATHS.splits("{task}"),
+        features=lambda wildcards: [PATHS.feature(name) for name in model_of(wildcards).inputs],
+        texts=lambda wildcards: PLAN.transcripts("text") if "transcript" in model_of(wildcards).text else [],
+    output:
+        predictions=PATHS.predictions("{task}", "{model}"),
+        balance=PATHS.balance("{task}", "{model}"),
+    log:
+        PATHS.log("train-{task}", "{model}"),
+    benchmark:
+        PATHS.benchmark("train-{task}", "{model}")
+    wildcard_constraints:
+        model="|".join(TRAINED) or "none",
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=600,
+        gpu=0,
+    params:
+        model=lambda wildcards: model_of(wildcards).model_dump(exclude={"tasks"}),
+        task=lambda wildcards: STUDY.tasks[wildcards.task].model_dump(),
+        inner=lambda wildcards: STUDY.inner_folds(wildcards.model, wildcards.task),
+        columns=lambda wildcards: PLAN.text_columns(model_of(wildcards).text),
+        rows=lambda wildcards: PLAN.table_digest_all(PLAN.text_columns(model_of(wildcards).text)),
+        version=versions.of("predict"),
+    message:
+        "Training {wildcards.model} for {wildcards.task}"
+    script:
+        "../scripts/train_model.py"
+
+
+rule evaluate_model:
+    input:
+        predictions=PATHS.predictions("{task}", "{model}"),
+        labels=PATHS.labels("{task}"),
+    output:
+        metrics=PATHS.metrics("{task}", "{model}"),
+        svg=PATHS.confusion("{task}", "{model}", "svg"),
+        csv=PATHS.confusion("{task}", "{model}", "csv"),
+    log:
+        PATHS.log("evaluate-{task}", "{model}"),
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        model=lambda wildcards: model_of(wildcards).model_dump(exclude={"tasks"}),
+        evaluate=config["evaluate"],
+        multi_label=lambda wildcards: STUDY.tasks[wildcards.task].multi_label,
+        version=versions.of("metrics"),
+    message:
+        "Metrics of {wildcards.model} for {wildcards.task}"
+    script:
+        "../scripts/evaluate_model.py"
+
+
+rule predictions:
+    input:
+        [PLAN.predictions(task) for task in STUDY.tasks],
+    message:
+        "Predictions are there"

@@ -1,0 +1,90 @@
+"""Embeddings: every encoder over every shard, the model loaded once for the shard; then pooled features.
+
+Inputs: manifests of audio and keyframes, resolved transcripts, text columns of the table.
+Outputs: embeddings/{encoder}/{shard}.h5, features/{feature}.h5.
+Steps: embed_shard (unchanged videos are taken over from any shard file), pool_feature.
+"""
+
+from triptych.encoders import base as encoder_base
+
+#: Encoder -> all of it that determines results (name, revision, version, parameters), and its modality.
+SIGNATURES = {name: encoder_base.signature(encoder.model_dump()) for name, encoder in STUDY.encoders.items()}
+MODALITIES = {name: encoder_base.find(encoder.use).card.modality for name, encoder in STUDY.encoders.items()}
+
+
+def encoder_inputs(wildcards):
+    """What an encoder reads, by its modality."""
+    modality = MODALITIES[wildcards.encoder]
+    if modality == "text":
+        fields = STUDY.encoders[wildcards.encoder].text
+        return [PATHS.transcripts("text", wildcards.shard)] if "transcript" in fields else []
+    stage = {"audio": "audio", "image": "keyframes", "video": "probe"}[modality]
+    return PLAN.manifests(stage, PLAN.shards[wildcards.shard])
+
+
+def encoder_columns(wildcards):
+    """The columns of the table that an encoder reads."""
+    is_text = MODALITIES[wildcards.encoder] == "text"
+    return PLAN.text_columns(STUDY.encoders[wildcards.encoder].text) if is_text else []
+
+
+rule embed_shard:
+    input:
+        what=encoder_inputs,
+    output:
+        embeddings=update(PATHS.embeddings("{encoder}", "{shard}")),
+    log:
+        PATHS.log("embed-{encoder}", "{shard}"),
+    benchmark:
+        PATHS.benchmark("embed-{encoder}", "{shard}")
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=600,
+        gpu=0,
+    params:
+        columns=encoder_columns,
+        rows=lambda wildcards: PLAN.table_digest(wildcards.shard, encoder_columns(wildcards)),
+        # The batch size changes no result, so it is no reason to run again.
+        signature=lambda wildcards: SIGNATURES[wildcards.encoder],
+        version=versions.of("embed"),
+    message:
+        "{wildcards.encoder} over shard {wildcards.shard}"
+    script:
+        "../scripts/embed_shard.py"
+
+
+rule embeddings:
+    input:
+        [PLAN.embeddings(encoder) for encoder in STUDY.encoders],
+    message:
+        "Embeddings are there"
+
+
+rule pool_feature:
+    input:
+        shards=lambda wildcards: PLAN.embeddings(STUDY.features[wildcards.feature].from_.split(".")[0]),
+    output:
+        feature=PATHS.feature("{feature}"),
+    log:
+        PATHS.log("features", "{feature}"),
+    benchmark:
+        PATHS.benchmark("features", "{feature}")
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        feature=lambda wildcards: STUDY.features[wildcards.feature].model_dump(),
+        min_ok_fraction=STUDY.min_ok_fraction,
+        version=versions.of("pool"),
+    message:
+        "Feature {wildcards.feature}"
+    script:
+        "../scripts/pool_feature.py"
+
+
+rule features:
+    input:
+        [PATHS.feature(feature) for feature in STUDY.features],
+    message:
+        "Features are there"

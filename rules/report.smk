@@ -1,0 +1,89 @@
+"""Comparison, status and the report.
+
+Inputs: metrics, predictions, labels; manifests of all stages.
+Outputs: comparison/{task}.csv, status.tsv, report/index.html, config.yaml, history.jsonl.
+Steps: compare_models, collect_status, build_report.
+"""
+
+
+rule compare_models:
+    input:
+        metrics=lambda wildcards: PLAN.metrics(wildcards.task),
+        predictions=lambda wildcards: PLAN.predictions(wildcards.task),
+        labels=PATHS.labels("{task}"),
+    output:
+        comparison=PATHS.comparison("{task}"),
+    log:
+        PATHS.log("compare", "{task}"),
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        models=lambda wildcards: list(STUDY.models_of(wildcards.task)),
+        evaluate=config["evaluate"],
+        version=versions.of("compare"),
+    message:
+        "Comparing the models of {wildcards.task}"
+    script:
+        "../scripts/compare_models.py"
+
+
+rule comparisons:
+    input:
+        [PATHS.comparison(task) for task in STUDY.tasks],
+    message:
+        "Comparisons are there"
+
+
+rule collect_status:
+    input:
+        fetch=[PATHS.manifest("fetch", video) for video in PLAN.downloads],
+        media=[PLAN.manifests(stage) for stage in ("probe", "audio", "keyframes")],
+        transcripts=PLAN.transcripts("text"),
+        embeddings=[PLAN.embeddings(encoder) for encoder in STUDY.encoders],
+        labels=[PATHS.labels(task) for task in STUDY.tasks],
+    output:
+        status=PATHS.status,
+    log:
+        PATHS.log("status", "all"),
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        rows=PLAN.table_digest_all(["source"]),
+        version=versions.of("report"),
+    message:
+        "Collecting what happened to each video"
+    script:
+        "../scripts/collect_status.py"
+
+
+rule build_report:
+    input:
+        status=PATHS.status,
+        comparisons=[PATHS.comparison(task) for task in STUDY.tasks],
+        features=[PATHS.feature(feature) for feature in STUDY.features],
+    output:
+        report=PATHS.report,
+        config=PATHS.config,
+        history=update(PATHS.history),
+    log:
+        PATHS.log("report", "all"),
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        report=config["report"],
+        rows=PLAN.table_digest_all(["title", "source"]),
+        version=versions.of("report"),
+    message:
+        "Writing the report"
+    script:
+        "../scripts/build_report.py"
+
+
+rule report:
+    input:
+        PATHS.report,
+    message:
+        "The report is there"

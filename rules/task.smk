@@ -1,0 +1,46 @@
+"""Tasks: what is predicted, and how the videos are split.
+
+Inputs: label, group and fold columns of the table, or platform metadata of downloads.
+Outputs: tasks/{task}/labels.parquet; data/splits/{study}/{task}.csv, append-only and meant to be committed.
+Steps: make_labels, make_splits.
+"""
+
+
+rule make_labels:
+    input:
+        metadata=lambda wildcards: PLAN.task_metadata(wildcards.task),
+    output:
+        labels=PATHS.labels("{task}"),
+    log:
+        PATHS.log("labels", "{task}"),
+    resources:
+        mem_mb=800,
+        runtime=30,
+    params:
+        columns=lambda wildcards: PLAN.task_columns(wildcards.task),
+        rows=lambda wildcards: PLAN.table_digest_all(PLAN.task_columns(wildcards.task)),
+        task=lambda wildcards: STUDY.tasks[wildcards.task].model_dump(),
+        version=versions.of("labels"),
+    message:
+        "Labels of {wildcards.task}"
+    script:
+        "../scripts/make_labels.py"
+
+
+rule make_splits:
+    input:
+        labels=PATHS.labels("{task}"),
+    output:
+        splits=update(PATHS.splits("{task}")),
+    log:
+        PATHS.log("splits", "{task}"),
+    resources:
+        mem_mb=800,
+        runtime=30,
+    params:
+        task=lambda wildcards: STUDY.tasks[wildcards.task].model_dump(),
+        version=versions.of("splits"),
+    message:
+        "Splits of {wildcards.task}"
+    script:
+        "../scripts/make_splits.py"

@@ -1,0 +1,19 @@
+"""Metrics and confusion matrix of a model, from its predictions alone."""
+
+from triptych.core.job import job
+
+with job(snakemake):
+    from triptych.evaluate.metrics import evaluate_model
+
+    evaluate_model(
+        snakemake.input.predictions,
+        snakemake.input.labels,
+        snakemake.output.metrics,
+        task=snakemake.wildcards.task,
+        model=snakemake.wildcards.model,
+        spec=snakemake.params.model,
+        evaluate=snakemake.params.evaluate,
+        svg=snakemake.output.svg,
+        csv=snakemake.output.csv,
+        multi_label=snakemake.params.multi_label,
+    )

@@ -1,0 +1,24 @@
+"""Out-of-fold predictions of one model for one task."""
+
+from triptych.core.job import job
+
+with job(snakemake):
+    from triptych.core import rows
+    from triptych.learn.predict import run_model
+
+    model, columns = snakemake.params.model, snakemake.params.columns
+    _, table = rows.of_table(snakemake.config, columns, snakemake.params.rows)
+    run_model(
+        snakemake.wildcards.model,
+        model,
+        snakemake.params.task,
+        labels=snakemake.input.labels,
+        splits=snakemake.input.splits,
+        out=snakemake.output.predictions,
+        features=dict(zip(model["inputs"], snakemake.input.features, strict=True)),
+        transcripts=snakemake.input.texts,
+        fields={column: {row.slug: row.fields.get(column, "") for row in table} for column in columns},
+        inner=snakemake.params.inner,
+        balance=snakemake.output.balance,
+        threads=snakemake.threads,
+    )

@@ -1,0 +1,105 @@
+"""The report in headless Chromium: hostile titles stay text, and the page shows what it should."""
+
+import base64
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from report.results_folder import HOSTILE_CLASS, WORDS, make, rows_of
+from report.test_page import Parsed
+
+pytestmark = pytest.mark.browser
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update --no-first-run"
+)
+
+
+def browser() -> str:
+    given = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
+    assert given, "no Chromium: install it (apt-get install chromium) or name its program in CHROMIUM"
+    return given
+
+
+def opened(page: Path, folder: Path, *flags: str) -> subprocess.CompletedProcess:
+    """Open a page; its document as it is after its script ran is on stdout, its console on stderr."""
+    command = [browser(), *FLAGS.split(), f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=5000"]
+    command += ["--enable-logging=stderr", "--v=0", *flags, page.absolute().as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hostile")
+    rows = rows_of(24, (HOSTILE_CLASS, *list(WORDS)[1:]), hostile=True)
+    changes = {"report": {"title": "Demo", "embed_videos": 2}}
+    return folder, Path(make(folder, rows, **changes)[1].report), rows
+
+
+def test_hostile_titles_stay_text_and_everything_is_shown(hostile, tmp_path):
+    _, page, rows = hostile
+    ran = opened(page, tmp_path, "--dump-dom")
+    parsed = Parsed(ran.stdout)
+    assert parsed.all("title")[0][1] == "Demo" and "PWNED'" in ran.stdout
+    assert len(parsed.all("script")) == 2
+    assert not [
+        attributes for tag, attributes, _ in parsed.elements if any(name.startswith("on") for name in attributes)
+    ]
+    texts = [text for _, _, text in parsed.elements]
+    for row in rows[:25]:
+        assert row["title"] in texts, row["title"]
+    assert HOSTILE_CLASS in texts
+    tables = [text for text in texts if text.startswith("Models for topic")]
+    assert tables and len([1 for attributes, _ in parsed.all("td") if attributes.get("class") == "forest"]) == 6
+    assert len([1 for attributes, _ in parsed.all("article") if attributes.get("class") == "video"]) == 25
+    links = [attributes["href"] for attributes, _ in parsed.all("a")]
+    assert all(link.startswith(("#", "https://")) for link in links)
+    assert "CONSOLE" not in ran.stderr, ran.stderr
+
+
+def test_linked_pictures_are_allowed_by_the_policy(hostile, tmp_path):
+    """The third video's sheet is a file beside the page: its picture loads, so nothing of it is on the console."""
+    _, page, _ = hostile
+    probe = page.with_name("probe.html")
+    text = page.read_text(encoding="utf-8")
+    assert '"../keyframes/clip-002.jpg"' in text
+    # A page that opens every video at once, by a script that the policy of this copy allows.
+    opener = "document.querySelectorAll('.video button').forEach((one) => one.click());"
+    opener += "setTimeout(() => { document.title = [...document.images].filter((one) => "
+    opener += "one.getAttribute('src') === '../keyframes/clip-002.jpg').map((one) => one.naturalWidth > 300); }, 2000);"
+    digest = base64.b64encode(hashlib.sha256(opener.encode()).digest()).decode()
+    text = text.replace("script-src '", f"script-src 'sha256-{digest}' '", 1)
+    probe.write_text(text.replace("</body>", f"<script>{opener}</script></body>"), encoding="utf-8")
+    ran = opened(probe, tmp_path, "--dump-dom", "--window-size=1200,20000")
+    assert "Content Security Policy" not in ran.stderr and "CONSOLE" not in ran.stderr, ran.stderr
+    parsed = Parsed(ran.stdout)
+    assert parsed.all("title")[0][1] == "true,true"
+    assert len([1 for attributes, _ in parsed.all("div") if attributes.get("class") == "said-text"]) >= 20
+    assert any(attributes.get("src") == "../keyframes/clip-002.jpg" for attributes, _ in parsed.all("img"))
+
+
+def test_a_script_without_the_digest_would_not_run(hostile, tmp_path):
+    """The second lock: even a page whose escaping had failed runs nothing of a title."""
+    _, page, _ = hostile
+    broken = page.with_name("broken.html")
+    evil = "<script>document.title='PWNED'</script><img src=x onerror=\"document.title='PWNED'\">"
+    broken.write_text(
+        page.read_text(encoding="utf-8").replace('<div id="tasks"></div>', f'<div id="tasks"></div>{evil}')
+    )
+    ran = opened(broken, tmp_path, "--dump-dom")
+    assert Parsed(ran.stdout).all("title")[0][1] == "Demo"
+    assert "Content Security Policy" in ran.stderr
+
+
+def test_screenshot_is_not_blank(hostile, tmp_path):
+    from PIL import Image
+
+    _, page, _ = hostile
+    for width in (400, 1280):
+        shot = tmp_path / f"{width}.png"
+        opened(page, tmp_path, f"--screenshot={shot}", f"--window-size={width},2000")
+        with Image.open(shot) as image:
+            assert len(image.convert("RGB").getcolors(1_000_000)) > 100

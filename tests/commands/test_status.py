@@ -1,0 +1,170 @@
+"""Status from the files alone: counts add up to the rows, also when files are missing, damaged or half done."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from triptych.commands import status
+from triptych.core import retry
+from triptych.core.config import Study
+from triptych.core.corpus import read_corpus
+from triptych.core.files import replace_json, replace_text
+from triptych.core.paths import Paths
+from triptych.core.status import OK, Manifest, Outcome
+from triptych.core.store import Entry, write_store
+from triptych.core.units import by_shard
+from triptych.encoders.pooling import pool_feature
+from triptych.speech.transcript import Segment, Transcript, write_transcripts
+
+IDS = [f"v{number}" for number in range(6)]
+BROKEN = Outcome("failed", "unreadable", "It is text.")
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sources = ["https://h.org/x", *[f"{name}.mp4" for name in IDS[1:]]]
+    table = "".join(f"{name},{source},a\n" for name, source in zip(IDS, sources, strict=True))
+    Path("videos.csv").write_text("id,source,topic\n" + table)
+    return Study.model_validate(
+        {
+            "study": "s",
+            "corpus": "videos.csv",
+            "shards": 2,
+            "transcripts": {"captions": {"use": "captions"}},
+            "encoders": {"picture": {"use": "classic-image"}},
+            "features": {"seen": {"from": "picture.frame"}},
+            "tasks": {"topic": {"label": "topic", "group": "none"}},
+        }
+    )
+
+
+def collected(study):
+    return {stage.name: stage for stage in status.collect(study, read_corpus("videos.csv"))}
+
+
+def entry(video, outcome=OK):
+    arrays = {"frame": np.ones((2, 3), np.float32)} if outcome.ok else {}
+    return Entry(video, "k", outcome, arrays=arrays, times={"frame": np.zeros((2, 2))} if outcome.ok else {})
+
+
+def shards(study):
+    return by_shard(IDS, study.shards)
+
+
+def test_nothing_is_there_yet(study):
+    stages = collected(study)
+    assert list(stages) == [
+        *("fetch", "probe", "audio", "keyframes", "transcripts/captions", "transcripts/text"),
+        *("embeddings/picture", "features/seen"),
+    ]
+    assert stages["fetch"].pending == 1 and stages["probe"].pending == 6
+    assert all(stage.bytes == 0 and stage.rate(time.time()) is None for stage in stages.values())
+    assert status.models(study) == {"topic": (0, 2)}
+    assert "probe" in "\n".join(status.lines(study, read_corpus("videos.csv"), list(stages.values())))
+
+
+def test_media_stages(study):
+    paths = Paths.of(study)
+    for name, outcome in zip(IDS[:4], [OK, BROKEN, Outcome("ok", warnings={"truncated": "x"}), OK], strict=True):
+        Manifest(name, "probe", outcome).write(paths.manifest("probe", name))
+    replace_text(paths.manifest("probe", "v3"), "{")
+    Manifest("gone", "probe", OK).write(paths.manifest("probe", "gone"))  # a video that left the table
+    Manifest("v1", "audio", BROKEN).write(paths.manifest("audio", "v1"))
+    Manifest("v2", "audio", Outcome("refused", "too_long", "Cut it.")).write(paths.manifest("audio", "v2"))
+    replace_text(paths.benchmark("probe", "v0"), "s\th:m:s\n1.5\t0:00:01\n")
+    replace_text(paths.benchmark("probe", "v1"), "s\th:m:s\n2.5\t0:00:02\n")
+    replace_text(paths.benchmark("probe", "v2"), "")
+    stages = collected(study)
+    probe = stages["probe"]
+    assert (probe.counts["ok"], probe.counts["failed"], probe.pending, probe.warned) == (2, 1, 3, 1)
+    assert list(probe.damaged) == [paths.manifest("probe", "v3")] and probe.seconds == 2.0
+    assert probe.bytes > 0 and probe.rate(time.time()) > 0
+    assert status.first_faults(stages.values()) == [
+        ("probe", "v1", "failed", "unreadable", "It is text."),
+        ("audio", "v2", "refused", "too_long", "Cut it."),
+    ]
+    told = "\n".join(status.lines(study, read_corpus("videos.csv"), list(stages.values()), most=1))
+    assert "2 videos failed or were refused" in told and "and 1 more (--all" in told and "damaged: " in told
+
+
+def test_videos_that_ended_by_a_limit_are_told(study):
+    crashed = Outcome("failed", "crashed", "Signal 11.")
+    Manifest("v1", "keyframes", crashed).write(Paths.of(study).manifest("keyframes", "v1"))
+    told = "\n".join(status.lines(study, read_corpus("videos.csv"), list(collected(study).values())))
+    assert "ended by a limit or a crash: 1 video, tried again on request (--retry-failed)" in told
+
+
+def test_a_stage_that_rests_has_no_rate(study):
+    paths = Paths.of(study)
+    for name in IDS:
+        Manifest(name, "probe", OK).write(paths.manifest("probe", name))
+        os.utime(paths.manifest("probe", name), (0, time.time() - 400))
+    assert collected(study)["probe"].rate(time.time()) is None
+
+
+def test_transcripts_and_embeddings(study):
+    paths = Paths.of(study)
+    (first, members), (second, others) = shards(study).items()
+    texts = [Transcript(name, "captions", OK, segments=(Segment(0, 1, "a\u2028b"),)) for name in members]
+    write_transcripts(paths.transcripts("captions", first), [*texts, Transcript("gone", "captions", OK)])
+    write_store(paths.embeddings("picture", first), [entry(members[0], BROKEN), *map(entry, [*members[1:], "gone"])])
+    part = Path(paths.embeddings("picture", second)).with_suffix(".parts") / "x.h5"
+    write_store(part, [entry(others[0])])
+    stages = collected(study)
+    assert stages["transcripts/captions"].counts["ok"] == len(members)
+    pictures = stages["embeddings/picture"]
+    assert (pictures.counts["failed"], pictures.counts["ok"]) == (1, len(members))
+    assert pictures.pending == len(others) - 1
+    Path(paths.embeddings("picture", first)).write_bytes(b"x" * 1000)
+    assert paths.embeddings("picture", first) in collected(study)["embeddings/picture"].damaged
+
+
+def test_all_done_adds_up(study):
+    paths = Paths.of(study)
+    for shard, members in shards(study).items():
+        write_store(
+            paths.embeddings("picture", shard), [entry(name, BROKEN if name == "v1" else OK) for name in members]
+        )
+    files = [paths.embeddings("picture", shard) for shard in shards(study)]
+    pool_feature("seen", "picture.frame", "mean", files, paths.feature("seen"))
+    stages = collected(study)
+    for name in ("embeddings/picture", "features/seen"):
+        assert stages[name].pending == 0 and sum(stages[name].counts.values()) == 6
+    assert stages["features/seen"].counts == {"ok": 5, "absent": 1}
+
+
+def test_failed_downloads_and_when_they_are_due(study):
+    paths, corpus, now = Paths.of(study), read_corpus("videos.csv"), time.time()
+    assert status.waiting(study, corpus) == {"due": 0, "later": 0, "permanent": 0, "hours": None}
+    replace_json(paths.attempts("v0"), {"failed_at": now - 3600, "transient": True})
+    later = status.waiting(study, corpus)
+    assert later["later"] == 1 and 10.9 < later["hours"] < 11.1
+    replace_json(paths.attempts("v0"), {"failed_at": now - 50 * 3600, "transient": True})
+    assert status.waiting(study, corpus)["due"] == 1
+    replace_json(paths.attempts("v0"), {"failed_at": now - 50 * 3600, "transient": False})
+    assert status.waiting(study, corpus)["permanent"] == 1
+    retry.request(paths)
+    assert status.waiting(study, corpus)["due"] == 1
+
+
+def test_disk_use_follows_no_links(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "x").write_bytes(b"x" * 1000)
+    (tmp_path / "big").write_bytes(b"x" * 9000)
+    (tmp_path / "a" / "link").symlink_to(tmp_path / "big")
+    (tmp_path / "a" / "up").symlink_to(tmp_path)
+    assert status.disk_use(tmp_path / "a") == 1000 and status.disk_use(tmp_path / "none") == 0
+    assert [status.size(number) for number in (999, 1000, 2.5e9)] == ["999 B", "1.0 kB", "2.5 GB"]
+
+
+def test_a_stage_as_json(study):
+    stage = collected(study)["probe"]
+    stage.add("v1", BROKEN.as_dict(), time.time())
+    told = json.loads(json.dumps(stage.as_dict(time.time())))
+    assert told["failed"] == 1 and told["not_ok"][0]["reason"] == "unreadable"
+    assert told["ok"] + told["absent"] + told["failed"] + told["refused"] + told["pending"] == told["expected"]

@@ -1,0 +1,74 @@
+"""A request changes the parameter of those jobs of the media stages that another attempt may mend, once."""
+
+from pathlib import Path
+
+import pytest
+
+from triptych.core import retry
+from triptych.core.config import Study
+from triptych.core.corpus import read_corpus
+from triptych.core.files import replace_json
+from triptych.core.paths import MEDIA_STAGES
+from triptych.core.plan import Plan
+from triptych.core.status import OK, Manifest, Outcome
+from triptych.media import unit
+
+IDS = ("good", "late", "broken", "other")
+
+
+def plan(kind="video"):
+    study = Study.model_validate({"study": "s", "corpus": "videos.csv", "unit": kind, "shards": 1})
+    return Plan(study, read_corpus("videos.csv"))
+
+
+@pytest.fixture
+def paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("videos.csv").write_text("id,source\n" + "".join(f"{name},{name}.mp4\n" for name in IDS))
+    paths = plan().paths
+    outcomes = (OK, Outcome("failed", "timeout", "x"), Outcome("failed", "unreadable", "x"), OK)
+    for name, outcome in zip(IDS, outcomes, strict=True):
+        Manifest(name, "keyframes", outcome).write(paths.manifest("keyframes", name))
+    return paths
+
+
+def tokens(kind="video"):
+    made = plan(kind)
+    return {(stage, one) for stage in MEDIA_STAGES[1:] for one in made.units for _ in range(made.retry(stage, one))}
+
+
+def test_the_reasons_are_those_that_the_stages_try_again():
+    assert retry.UNSETTLED == unit.UNSETTLED
+
+
+def test_a_request_counts_for_what_ended_by_a_limit(paths):
+    assert tokens() == set()
+    retry.request(paths)
+    assert tokens() == {("keyframes", "late")}
+    Manifest("late", "keyframes", OK).write(paths.manifest("keyframes", "late"))
+    assert tokens() == {("keyframes", "late")}
+    retry.request(paths)
+    assert plan().retry("keyframes", "late") == 1
+    Manifest("late", "keyframes", Outcome("failed", "crashed", "x")).write(paths.manifest("keyframes", "late"))
+    retry.request(paths)
+    assert plan().retry("keyframes", "late") == 2
+
+
+def test_a_request_counts_for_the_shard(paths):
+    (shard,) = plan("shard").units
+    replace_json(paths.shard_manifest("keyframes", shard), {"videos": dict.fromkeys(IDS, "")})
+    retry.request(paths)
+    assert tokens("shard") == {("keyframes", shard)}
+
+
+@pytest.mark.parametrize("left", [None, "{"])
+def test_a_request_counts_for_a_shard_that_lost_a_manifest(paths, left):
+    (shard,) = plan("shard").units
+    replace_json(paths.shard_manifest("probe", shard), {"videos": {"good": ""}})
+    Manifest("good", "probe", OK).write(paths.manifest("probe", "good"))
+    retry.request(paths)
+    assert plan("shard").retry("probe", shard) == 0
+    target = Path(paths.manifest("probe", "good"))
+    target.unlink() if left is None else target.write_text(left)
+    retry.request(paths)
+    assert plan("shard").retry("probe", shard) == 1

@@ -1,0 +1,96 @@
+"""MiniLM with its real weights: digests, windows with times, and meaning."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from triptych.encoders import base, minilm
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    made = base.create("minilm", {"tokens": 32})
+    made.load("cpu")
+    return made
+
+
+def words(*texts, video="a"):
+    return base.Words(video, [("transcript", [(float(at), at + 1.0, text) for at, text in enumerate(texts)])])
+
+
+def vectors(encoder, *texts):
+    return [one.arrays["embedding"] for one in encoder.encode([words(text) for text in texts])]
+
+
+def test_similar_sentences_are_closer(encoder):
+    dog, hound, money = vectors(
+        encoder, "A dog barks in the garden.", "The hound is barking outside.", "Share prices fell on Monday."
+    )
+    assert dog.shape == (1, 384) and np.linalg.norm(dog) == pytest.approx(1.0, abs=1e-5)
+    assert (dog @ hound.T).item() > 0.5 > 0.2 > (dog @ money.T).item()
+
+
+def test_a_vector_depends_on_its_own_text_alone(encoder):
+    texts = ["A dog barks.", "A much longer sentence that tells of trains, of ships and of the sea.", "Hello."]
+    together = vectors(encoder, *texts)
+    for text, vector in zip(texts, together, strict=True):
+        assert (vectors(encoder, text)[0] == vector).all()
+
+
+def test_long_texts_become_windows_with_times(encoder):
+    found = encoder.encode([words(*[f"sentence number {at} of a talk" for at in range(60)])])[0]
+    times = found.times["embedding"]
+    assert len(found.arrays["embedding"]) == len(times) > 10
+    assert times[0, 0] == 0 and times[-1, 1] == 60 and (times[1:, 0] == times[:-1, 1]).all()
+
+
+def test_fields_have_windows_of_their_own(encoder):
+    item = base.Words("a", [("title", [(0.0, 0.0, "A title")]), ("transcript", [(2.0, 3.0, "spoken words")])])
+    found = encoder.encode([item])[0]
+    assert found.times["embedding"].tolist() == [[0, 0], [2, 3]]
+
+
+def count(texts):
+    return [len(text.split()) for text in texts]
+
+
+def test_windows_pack_whole_segments():
+    segments = [(0, 1, "a b c"), (1, 2, "d e"), (2, 3, "f g h i")]
+    assert minilm.windows(segments, 5, count) == [(0, 2, "a b c d e"), (2, 3, "f g h i")]
+    assert minilm.windows(segments, 100, count) == [(0, 3, "a b c d e f g h i")]
+    assert minilm.windows([(0, 1, " ")], 5, count) == []
+
+
+def test_long_segments_are_halved_with_their_times():
+    found = minilm.windows([(0.0, 8.0, "a b c d e f g h")], 2, count)
+    assert " ".join(text for _, _, text in found).split() == list("abcdefgh")
+    assert all(len(text.split()) <= 2 for _, _, text in found)
+    assert (
+        found[0][0] == 0
+        and found[-1][1] == 8
+        and all(one[1] <= two[0] + 1e-9 for one, two in itertools.pairwise(found))
+    )
+
+
+def test_text_without_spaces_is_cut(encoder):
+    assert len(encoder.encode([words("漢字" * 300)])[0].arrays["embedding"]) >= 600 // 32
+    assert len(encoder.encode([words("x" * 5000)])[0].arrays["embedding"]) >= 1
+
+
+def test_very_long_texts_are_thinned():
+    made = base.create("minilm", {"tokens": 8, "max_windows": 5})
+    made.load("cpu")
+    assert len(made.encode([words(*["one two three four five six seven eight"] * 40)])[0].arrays["embedding"]) == 5
+
+
+def test_another_file_is_not_loaded(tmp_path):
+    wrong = tmp_path / "model.safetensors"
+    wrong.write_bytes(b"not the weights")
+    with pytest.raises(base.EncoderError, match="not the expected file"):
+        minilm.check(wrong, minilm.DIGESTS["model.safetensors"])
+    with pytest.raises(base.EncoderError, match="is missing"):
+        minilm.check(tmp_path / "none", "0" * 64)
+    digest = minilm.DIGESTS["model.safetensors"]
+    assert digest.startswith("53aa51172d14") and digest.endswith("28d9db")
+    assert minilm.weights().is_dir()

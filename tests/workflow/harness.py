@@ -1,0 +1,118 @@
+"""A small study in a folder of its own, run through the real Snakefile."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from support import CHECKOUT
+
+DEMO = CHECKOUT / "data" / "demo"
+#: Jobs are short: without bytecode each would compile its imports anew.
+EXTRA = {"PYTHONDONTWRITEBYTECODE": ""}
+
+
+def demo_rows(classes: int = 2, films: int = 2, clips: int = 1) -> list[dict[str, str]]:
+    """Rows of the demo table: the first clips of the first films of the first classes, sources made absolute."""
+    with (DEMO / "videos.csv").open(encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    chosen: list[dict[str, str]] = []
+    for topic in list(dict.fromkeys(row["topic"] for row in rows))[:classes]:
+        own = [row for row in rows if row["topic"] == topic]
+        for film in list(dict.fromkeys(row["film"] for row in own))[:films]:
+            chosen += [row for row in own if row["film"] == film][:clips]
+    for row in chosen:
+        for column in ("source", "captions"):
+            row[column] = str(DEMO / row[column]) if row[column] else ""
+    return chosen
+
+
+class Workflow:
+    """A study in `folder`: its table, its file, and Snakemake over both."""
+
+    def __init__(self, folder: Path, rows: list[dict[str, str]], **changes) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.study = {
+            "study": "small",
+            "corpus": "videos.csv",
+            "shards": 2,
+            "keyframes": {"count": 4},
+            "transcripts": {"captions": {"use": "captions"}},
+            "encoders": {"picture": {"use": "classic-image"}, "sound": {"use": "classic-audio"}},
+            "features": {
+                "seen": {"from": "picture.frame", "pool": "mean+std"},
+                "heard": {"from": "sound.clip", "pool": "mean"},
+            },
+            "tasks": {"topic": {"label": "topic", "group": "film", "folds": 2}},
+            "models": {
+                "sight": {"inputs": ["seen"], "head": "logistic"},
+                "sound": {"inputs": ["heard"], "head": "logistic"},
+                "words": {"text": ["transcript"], "head": "logistic"},
+                "late": {"fusion": "late", "members": ["sight", "sound", "words"], "head": "mean"},
+            },
+            "evaluate": {"bootstrap": 100, "permutations": 100},
+            **changes,
+        }
+        self.rows = rows
+        self.write()
+
+    def write(self) -> None:
+        """Write the table and the study file as they are now."""
+        columns = list(dict.fromkeys(column for row in self.rows for column in row))
+        with (self.folder / "videos.csv").open("w", encoding="utf-8", newline="") as handle:
+            writer = csv.DictWriter(handle, columns, restval="")
+            writer.writeheader()
+            writer.writerows(self.rows)
+        (self.folder / "study.yaml").write_text(yaml.safe_dump(self.study, sort_keys=False))
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line of Snakemake for this study."""
+        return [
+            *(sys.executable, "-m", "snakemake", "--snakefile", str(CHECKOUT / "Snakefile")),
+            *("--directory", str(self.folder), "--configfile", str(self.folder / "study.yaml")),
+            *("--cores", "2", *arguments),
+        ]
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+        """Run Snakemake; with `check` a failure shows what it printed."""
+        ran = subprocess.run(
+            self.command(*arguments), env={**os.environ, **EXTRA}, capture_output=True, text=True, cwd=self.folder
+        )
+        assert not check or ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-6000:]
+        return ran
+
+    def plan(self, *targets: str) -> list[str]:
+        """The jobs that would run now, as sorted `rule wildcard=value` words."""
+        program = Path(__file__).with_name("planned_jobs.py")
+        ran = subprocess.run(
+            [
+                *(sys.executable, str(program), str(CHECKOUT / "Snakefile"), str(self.folder)),
+                *(str(self.folder / "study.yaml"), *targets),
+            ],
+            env={**os.environ, **EXTRA},
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+        )
+        assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-6000:]
+        return sorted(re.findall(r"^JOB (.*)$", ran.stdout, re.MULTILINE))
+
+    def path(self, *parts: str) -> Path:
+        """A file of the results."""
+        return self.folder.joinpath("results", "small", *parts)
+
+    def snapshot(self, *patterns: str) -> dict[str, bytes]:
+        """Content of result files by name."""
+        root = self.path()
+        return {
+            str(path.relative_to(root)): path.read_bytes()
+            for pattern in patterns
+            for path in sorted(root.glob(pattern))
+            if path.is_file()
+        }

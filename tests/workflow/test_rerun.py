@@ -1,0 +1,144 @@
+"""After an edit exactly what must rerun does: plans of the real Snakefile before and after."""
+
+import copy
+import os
+from pathlib import Path
+
+from harness import DEMO, demo_rows
+
+from triptych.core.units import shard_of
+
+AGGREGATES = {"all", "pool_feature", "make_labels", "make_splits", "train_model", "fuse_models", "evaluate_model"}
+AGGREGATES |= {"compare_models", "collect_status", "build_report"}
+
+
+def rules(jobs):
+    return {job.split()[0] for job in jobs}
+
+
+def units(jobs, rule):
+    return {job.split("=", 1)[1] for job in jobs if job.split()[0] == rule}
+
+
+def test_nothing_reruns_without_a_change(workflow):
+    assert workflow.plan() == []
+
+
+def test_one_video_more_runs_its_own_jobs_its_shard_and_the_aggregates(workflow):
+    known = {row["id"] for row in workflow.rows}
+    new = next(row for row in demo_rows(clips=2) if row["id"] not in known)
+    workflow.rows.append(new)
+    workflow.write()
+    before = workflow.snapshot("probe/*.json", "audio/*", "keyframes/*")
+    jobs = workflow.plan()
+    shard = shard_of(new["id"], 2)
+    for rule in ("probe_media", "extract_audio", "pick_keyframes"):
+        assert units(jobs, rule) == {new["id"]}
+    assert {job for job in jobs if job.startswith("embed_shard")} == {
+        f"embed_shard encoder=picture shard={shard}",
+        f"embed_shard encoder=sound shard={shard}",
+    }
+    assert {job for job in jobs if job.startswith("transcribe_captions")} == {
+        f"transcribe_captions source=captions shard={shard}"
+    }
+    own = {"probe_media", "extract_audio", "pick_keyframes"}
+    assert rules(jobs) == AGGREGATES | own | {"embed_shard", "transcribe_captions", "resolve_transcripts"}
+    workflow.run()
+    after = workflow.snapshot("probe/*.json", "audio/*", "keyframes/*")
+    assert before.items() <= after.items()
+    log = workflow.path("logs/embed-picture", f"{shard}.log").read_text()
+    old = sum(shard_of(row["id"], 2) == shard for row in workflow.rows) - 1
+    assert f": 1 computed, {old} taken_over" in log
+
+
+def test_one_video_less_runs_its_shard_and_the_aggregates(workflow):
+    gone = workflow.rows.pop()
+    workflow.write()
+    jobs = workflow.plan()
+    shard = shard_of(gone["id"], 2)
+    of_shards = {job for job in jobs if job.split()[0] in ("embed_shard", "transcribe_captions", "resolve_transcripts")}
+    assert of_shards == {
+        f"embed_shard encoder=picture shard={shard}",
+        f"embed_shard encoder=sound shard={shard}",
+        f"transcribe_captions source=captions shard={shard}",
+        f"resolve_transcripts shard={shard}",
+    }
+    assert rules(jobs) == AGGREGATES | {"embed_shard", "transcribe_captions", "resolve_transcripts"}
+
+
+def test_one_label_changed_runs_no_media_and_no_encoder(workflow):
+    assert workflow.rows[-1]["topic"] != workflow.rows[2]["topic"]
+    workflow.rows[-1]["topic"] = workflow.rows[2]["topic"]
+    workflow.write()
+    assert rules(workflow.plan()) == AGGREGATES - {"pool_feature"}
+
+
+def test_a_title_changed_rewrites_the_report_alone(workflow):
+    workflow.rows[0]["title"] = "Another title"
+    workflow.write()
+    assert rules(workflow.plan()) == {"build_report", "all"}
+
+
+def test_one_encoders_parameter_runs_that_encoder_and_what_stands_on_it(workflow):
+    workflow.study = copy.deepcopy(workflow.study)
+    workflow.study["keyframes"] = {"count": 4}
+    workflow.study["encoders"]["sound"]["params"] = {"window": 2.0}
+    workflow.write()
+    jobs = workflow.plan()
+    assert {job for job in jobs if job.startswith("embed_shard")} == {
+        "embed_shard encoder=sound shard=0",
+        "embed_shard encoder=sound shard=1",
+    }
+    assert units(jobs, "pool_feature") == {"heard"}
+    assert {job for job in jobs if job.startswith("train_model")} == {"train_model task=topic model=sound"}
+    assert not rules(jobs) & {"probe_media", "extract_audio", "pick_keyframes", "transcribe_captions", "make_labels"}
+
+
+def test_another_number_of_shards_computes_nothing(workflow):
+    workflow.study = {**workflow.study, "shards": 3}
+    workflow.write()
+    jobs = workflow.plan()
+    assert not rules(jobs) & {
+        "probe_media",
+        "extract_audio",
+        "pick_keyframes",
+        "train_model" if False else "probe_media",
+    }
+    before = workflow.snapshot("features/*", "predictions/*/*", "metrics/*/*")
+    workflow.run()
+    logs = [workflow.path("logs", f"embed-{name}", f"{n}.log") for name in ("picture", "sound") for n in range(3)]
+    assert any(log.is_file() for log in logs)
+    assert all(": 0 computed" in log.read_text() for log in logs if log.is_file())
+    assert workflow.snapshot("features/*", "predictions/*/*", "metrics/*/*") == before
+
+
+def test_batch_size_and_time_outs_rerun_nothing(workflow):
+    workflow.study = copy.deepcopy(workflow.study)
+    workflow.study["encoders"]["sound"]["batch"] = 3
+    workflow.study["fetch"] = {"retries": 1, "timeout_seconds": 7}
+    workflow.study["limits"] = {"memory_mb": 2500}
+    workflow.write()
+    assert workflow.plan() == []
+
+
+def test_a_touched_script_and_a_touched_table_rerun_nothing(workflow, checkout):
+    os.utime(workflow.folder / "videos.csv")
+    for path in (checkout / "scripts").glob("*.py"):
+        os.utime(path)
+    assert workflow.plan() == []
+
+
+def test_a_changed_local_file_runs_that_video(workflow):
+    name = workflow.rows[0]["id"]
+    other = DEMO / "media" / Path(workflow.rows[-1]["source"]).name
+    mine = workflow.folder / "mine.mp4"
+    mine.write_bytes(other.read_bytes())
+    workflow.rows[0]["source"] = "mine.mp4"
+    workflow.write()
+    jobs = workflow.plan()
+    assert units(jobs, "probe_media") == units(jobs, "extract_audio") == units(jobs, "pick_keyframes") == {name}
+
+
+def test_a_part_can_be_asked_for_by_name(workflow):
+    workflow.path("features", "seen.h5").unlink()
+    assert rules(workflow.plan("features")) == {"features", "pool_feature"}

@@ -1,0 +1,254 @@
+"""The command line beside Snakemake: `triptych table | check | plan | status | export | doctor`.
+
+Only typer is imported here; each command imports what it computes with when it is called.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+app = typer.Typer(
+    name="triptych",
+    help="From a table of videos to a benchmark of what is said, heard and seen. `snakemake` runs it; "
+    "these commands say what Snakemake itself does not.",
+    epilog="Pages: docs/table.md (the table), docs/config.md (the study file), docs/cli.md (these commands).",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+ConfigFile = Annotated[Path, typer.Option("--configfile", "-c", help="Study file.", metavar="FILE")]
+DEFAULT = Path("config.yaml")
+
+
+@app.command()
+def table(
+    target: Annotated[str, typer.Argument(help="Folder of media files, list of ids or URLs, or URL of a playlist.")],
+    label_from_folder: Annotated[
+        bool, typer.Option("--label-from-folder", help="Column `label`: the folder that a file lies in.")
+    ] = False,
+    group_from_folder: Annotated[
+        bool, typer.Option("--group-from-folder", help="Column `group`: the first folder below FOLDER.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write instead of the terminal.", metavar="FILE")
+    ] = None,
+    cookies: Annotated[
+        Path | None, typer.Option(help="Cookie file (Netscape form) for a playlist.", metavar="FILE")
+    ] = None,
+    allow_private_hosts: Annotated[
+        bool, typer.Option("--allow-private-hosts", help="Allow playlists of this machine and of private networks.")
+    ] = False,
+) -> None:
+    """Make a table of videos from a folder, a list or a playlist.
+
+    \b
+    triptych table recordings > videos.csv
+    triptych table recordings --label-from-folder > videos.csv
+    triptych table ids.txt > videos.csv
+    triptych table "https://www.youtube.com/playlist?list=..." > videos.csv
+
+    A list holds a YouTube id or a URL on each line. Paths are written relative to the table's folder.
+    """  # noqa: D301
+    from triptych.commands import table as command
+
+    try:
+        made = command.make(
+            target,
+            out,
+            label=label_from_folder,
+            group=group_from_folder,
+            cookies=cookies,
+            allow_private_hosts=allow_private_hosts,
+        )
+        if out is None:
+            sys.stdout.write(made.csv())
+        else:
+            from triptych.core.files import replace_text
+
+            replace_text(out, made.csv())
+    except (command.TableError, OSError) as error:
+        _stop(error)
+    _say(*made.notes)
+
+
+@app.command()
+def check(configfile: ConfigFile = DEFAULT) -> None:
+    """Tell every fault of a study file and its table, before any job.
+
+    \b
+    triptych check
+    triptych check --configfile config/mine.yaml
+
+    Ends with 1 when there are faults. Snakemake makes the same check before each run.
+    """  # noqa: D301
+    checked = _load(configfile)
+    study, corpus = checked.study, checked.corpus
+    for note in checked.notes:
+        typer.echo(f"note: {note}")
+    made = ((study.encoders, "encoder"), (study.features, "feature"), (study.tasks, "task"), (study.models, "model"))
+    parts = [f"{len(known)} {word}{'' if len(known) == 1 else 's'}" for known, word in made]
+    typer.echo(f"{configfile}: no faults; {len(corpus.rows)} rows in {study.corpus}, {', '.join(parts)}")
+
+
+@app.command()
+def plan(
+    targets: Annotated[list[str] | None, typer.Argument(help="Names or files to ask for; all by default.")] = None,
+    configfile: ConfigFile = DEFAULT,
+) -> None:
+    """Tell what the next `snakemake` would run, and why.
+
+    \b
+    triptych plan
+    triptych plan features
+    triptych plan --configfile config/mine.yaml
+    """  # noqa: D301
+    from triptych.commands import plan as command
+
+    checked = _load(configfile, quick=True)
+    try:
+        found = command.plan(checked.study, checked.corpus, configfile, targets or [])
+    except command.PlanError as error:
+        _stop(error)
+    for line in command.lines(found):
+        typer.echo(line)
+
+
+@app.command()
+def status(
+    configfile: ConfigFile = DEFAULT,
+    every: Annotated[bool, typer.Option("--all", help="Name every video that failed.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Mark failed downloads, and media ended by a limit, as due.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: all of it as JSON.")] = False,
+) -> None:
+    """Tell what happened to the videos at each stage, also during a run.
+
+    \b
+    triptych status
+    triptych status --retry-failed
+    triptych status --json
+    """  # noqa: D301
+    import json
+    import time
+
+    from triptych.commands import status as command
+
+    checked = _load(configfile, quick=True)
+    study, corpus = checked.study, checked.corpus
+    if retry_failed:
+        from triptych.core import retry
+        from triptych.core.paths import Paths
+
+        retry.request(Paths.of(study))
+    stages = command.collect(study, corpus)
+    if as_json:
+        told = {"study": study.study, "rows": len(corpus.rows), "stages": [one.as_dict(time.time()) for one in stages]}
+        told |= {"models": command.models(study), "downloads": command.waiting(study, corpus)}
+        typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
+    else:
+        for line in command.lines(study, corpus, stages, most=sys.maxsize if every else 20):
+            typer.echo(line)
+    if retry_failed:
+        given = "" if configfile == DEFAULT else f" --configfile {configfile}"
+        _say(f"what failed to download, or was ended by a limit, is due again; run: snakemake{given}")
+
+
+@app.command()
+def export(
+    what: Annotated[str, typer.Argument(help="`features` or `predictions`.")],
+    name: Annotated[str, typer.Argument(help="Name of the feature, or task/model.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write.", metavar="FILE")] = None,
+    form: Annotated[str | None, typer.Option("--format", help="npz, parquet or csv; else what --out ends in.")] = None,
+    configfile: ConfigFile = DEFAULT,
+) -> None:
+    """Write features or predictions to one file, for use elsewhere.
+
+    \b
+    triptych export features heard --out heard.npz
+    triptych export predictions topic/early --out early.csv
+
+    In csv, text that a spreadsheet would take for a formula gets a ' before it.
+    """  # noqa: D301
+    from triptych.commands import export as command
+
+    if what not in ("features", "predictions"):
+        from triptych.core.config import nearest
+
+        _stop(f"export `features` or `predictions`, not {what!r}{nearest(what, ('features', 'predictions'))}")
+    checked = _load(configfile, quick=True)
+    out = out or Path(f"{name.replace('/', '_')}.{form or 'npz'}")
+    try:
+        typer.echo(command.export(checked.study, what, name, out, form))
+    except (command.ExportError, OSError) as error:
+        _stop(error)
+
+
+@app.command()
+def doctor(configfile: ConfigFile = DEFAULT) -> None:
+    """Tell what of this machine can be used: decoders, encoders, graphics card, disk.
+
+    \b
+    triptych doctor
+
+    Ends with 1 when something is missing that the workflow cannot do without.
+    """  # noqa: D301
+    from triptych.commands import doctor as command
+
+    failed = False
+    for finding in command.examine(_results(configfile)):
+        mark = {"ok": "ok", "optional": "--", "missing": "!!"}[finding.level]
+        advice = f"  -> {finding.advice}" if finding.advice else ""
+        typer.echo(f"{mark}  {finding.what}: {finding.told}{advice}")
+        failed = failed or finding.level == "missing"
+    if failed:
+        raise typer.Exit(1)
+
+
+def _results(configfile: Path) -> str:
+    """The study's folder of results, or this folder when there is no valid study file."""
+    from triptych.core.study import StudyError, load_study
+
+    try:
+        return load_study(configfile).results
+    except StudyError:
+        return "."
+
+
+def _load(configfile: Path, *, quick: bool = False):
+    """The study and its table, or the end of the program with every fault."""
+    from triptych.commands.check import CheckError, load_file
+
+    try:
+        return load_file(configfile, quick=quick)
+    except CheckError as error:
+        _stop(error)
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        typer.echo(line, err=True)
+
+
+def _stop(error: Exception | str) -> NoReturn:
+    """End with what the user can mend, without a traceback."""
+    told = error
+    if isinstance(error, OSError) and error.strerror:
+        told = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    typer.echo(f"triptych: {told}", err=True)
+    raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point of `triptych`."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The commands beside Snakemake, a file each; `triptych.cli` gives them their options."""

@@ -1,0 +1,280 @@
+"""Study file and table together: every fault of both in one list, before any job.
+
+The Snakefile and `triptych check` share it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from triptych.core.cells import count
+from triptych.core.config import Metadata, Study, Task, nearest
+from triptych.core.corpus import Corpus, CorpusError, read_corpus
+from triptych.core.paths import Paths
+from triptych.core.study import StudyError, parse_study, read_yaml
+
+#: Most rows that a note names.
+NAMED = 5
+
+
+class CheckError(ValueError):
+    """A study that cannot run; `faults` lists all, each with its file."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__(f"{len(faults)} fault{'s' if len(faults) != 1 else ''}\n" + "\n".join(faults))
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A study without faults, its table, and what is odd in them."""
+
+    study: Study
+    corpus: Corpus
+    notes: list[str]
+
+
+def load(config: dict[str, Any], files: Iterable[Path | str] = (), *, quick: bool = False) -> Checked:
+    """Check a merged configuration and the table that it names.
+
+    Args:
+        config: the configuration as Snakemake or YAML gives it.
+        files: the study files that it was read from; a key given twice is told of each.
+        quick: only read both, as the jobs of a run that was checked do.
+
+    Raises:
+        CheckError: with every fault of the study file, of the table, and of the two together.
+    """
+    files = [Path(one) for one in files]
+    place = str(files[-1]) if files else "config"
+    faults: list[str] = []
+    if not quick:
+        for path in files:
+            try:
+                read_yaml(path)
+            except StudyError as error:
+                faults += _placed(path, error.faults)
+    study = corpus = None
+    try:
+        study = parse_study(config, place)
+    except StudyError as error:
+        faults += _placed(place, error.faults)
+    table = study.corpus if study else config.get("corpus") if isinstance(config, dict) else None
+    if isinstance(table, str) and table:
+        try:
+            corpus = read_corpus(table)
+        except CorpusError as error:
+            faults += _placed(table, error.faults)
+    notes: list[str] = []
+    if study and not quick:
+        alone = check_study_alone(study)
+        together, notes = check_study(study, corpus) if corpus else ([], [])
+        faults += _placed(place, alone + together)
+    if faults or study is None or corpus is None:
+        raise CheckError(faults)
+    return Checked(study, corpus, [*corpus.notes, *notes])
+
+
+def load_file(path: Path | str, *, quick: bool = False) -> Checked:
+    """`load` of one study file.
+
+    Raises:
+        CheckError: as `load`, and when the file cannot be read.
+    """
+    try:
+        config = read_yaml(path)
+    except StudyError as error:
+        faults = _placed(path, error.faults)
+        if not Path(path).exists():
+            faults = [f"  {path}: there is no such study file; name one with --configfile"]
+        raise CheckError(faults) from error
+    return load(config, [path], quick=quick)
+
+
+def load_or_exit(
+    config: dict[str, Any], files: Iterable[Path | str] = (), *, quick: bool = False
+) -> tuple[Study, Corpus]:
+    """`load` for the Snakefile: faults go to the terminal, and Snakemake stops without a traceback."""
+    try:
+        checked = load(config, files, quick=quick)
+    except CheckError as error:
+        print(f"Nothing was run: {error}", file=sys.stderr)
+        sys.exit(1)
+    return checked.study, checked.corpus
+
+
+def _placed(path: Path | str, faults: list[str]) -> list[str]:
+    return [f"  {path}: {fault}" for fault in faults]
+
+
+def check_study_alone(study: Study) -> list[str]:
+    """Faults of a valid study file that need the parts of the package: encoders, heads, files that it names."""
+    from triptych.encoders import base
+    from triptych.learn.params import validate
+
+    encoders = {name: encoder.model_dump() for name, encoder in study.encoders.items()}
+    faults = []
+    for name, encoder in encoders.items():
+        faults += base.validate(name, encoder, study.keyframes.short_side)
+    faults += base.feature_faults(
+        {name: feature.model_dump(by_alias=True) for name, feature in study.features.items()}, encoders
+    )
+    for name, model in study.models.items():
+        faults += validate(model, name)
+    if study.fetch.cookies and not Path(study.fetch.cookies).is_file():
+        faults.append(f"fetch.cookies: there is no file {study.fetch.cookies!r}")
+    for name, source in study.transcripts.items():
+        if source.use != "captions":
+            faults.append(f"transcripts.{name}.use: there is no transcriber {source.use!r}; known is `captions`")
+    return faults
+
+
+def check_study(study: Study, corpus: Corpus) -> tuple[list[str], list[str]]:
+    """What does not fit between a study and its table.
+
+    Returns:
+        Faults, and notes on what is odd and no fault (sources that are not there, unlabelled rows).
+    """
+    faults = [*_text_faults(study, corpus), *_task_faults(study, corpus)]
+    if study.min_ok_fraction > 0 and not any(row.source for row in corpus.rows) and _needs_media(study):
+        faults.append("corpus: no row has a source, but encoders of the study read pictures or sound")
+    return faults, _notes(study, corpus)
+
+
+def _needs_media(study: Study) -> bool:
+    return any(modality != "text" for modality in _modalities(study).values())
+
+
+def _modalities(study: Study) -> dict[str, str]:
+    """Encoder -> what it reads, of those that are known."""
+    from triptych.encoders import base
+
+    found = {}
+    for name, encoder in study.encoders.items():
+        try:
+            found[name] = base.find(encoder.use).card.modality
+        except base.EncoderError:
+            continue
+    return found
+
+
+def _text_faults(study: Study, corpus: Corpus) -> list[str]:
+    modalities = _modalities(study)
+    wanted = {
+        f"encoders.{name}.text": one.text for name, one in study.encoders.items() if modalities.get(name) == "text"
+    }
+    wanted |= {f"models.{name}.text": model.text for name, model in study.models.items()}
+    faults = []
+    for place, fields in wanted.items():
+        for column in fields:
+            if column == "transcript":
+                if not study.transcripts:
+                    faults.append(f"{place}: reads `transcript`, but the study has no `transcripts`")
+            else:
+                faults += _column_fault(place, column, corpus, ["transcript"])
+    return faults
+
+
+def _column_fault(place: str, column: str, corpus: Corpus, others: Iterable[str] = ()) -> list[str]:
+    if column in corpus.columns:
+        return []
+    known = [*others, *corpus.columns]
+    hint = nearest(column, known) or f" (columns: {', '.join(corpus.columns)})"
+    return [f"{place}: the table has no column {column!r}{hint}"]
+
+
+def _task_faults(study: Study, corpus: Corpus) -> list[str]:
+    faults = []
+    rows: list[dict[str, Any]] = []
+    for name, task in study.tasks.items():
+        before = len(faults)
+        for place, source in (("label", task.label), ("group", task.group)):
+            if isinstance(source, Metadata):
+                if not any(row.is_url for row in corpus.rows):
+                    faults.append(
+                        f"tasks.{name}.{place}: platform metadata come with downloads, but the table has no URLs"
+                    )
+            elif not (place == "group" and source == "none"):
+                faults += _column_fault(f"tasks.{name}.{place}", source, corpus)
+        if task.folds == "predefined":
+            faults += _column_fault(f"tasks.{name}.folds", "fold", corpus)
+        for column in {one for one in (task.label, task.group) if isinstance(one, str)}:
+            odd = [row for row in corpus.rows if not row.fields.get(column, "").isprintable()]
+            faults += [
+                f"tasks.{name}: line {row.line}: {column} {row.fields[column]!r} holds a line break or another "
+                "character that does not print"
+                for row in odd
+            ]
+        metadata = isinstance(task.label, Metadata) or isinstance(task.group, Metadata)
+        if len(faults) == before and not metadata:
+            from triptych.learn.splits import SplitError
+            from triptych.learn.tasks import TaskError, resolve
+
+            rows = rows or [{"slug": row.slug, "line": row.line, "fields": row.fields} for row in corpus.rows]
+            try:
+                _held_against_splits(resolve(name, task, rows, {}).labelled(), task, Paths.of(study).splits(name))
+            except TaskError as error:
+                faults.append(f"tasks.{name}: {str(error).removeprefix(f'task {name!r}: ')}")
+            except SplitError as error:
+                faults.append(f"tasks.{name}: {error}")
+    return faults
+
+
+def _held_against_splits(labels: Any, task: Task, path: str) -> None:
+    """Whether the split file of a task, where there is one, still fits the labelled videos.
+
+    Raises:
+        SplitError: as the job that extends the file would.
+    """
+    from triptych.learn import splits
+
+    try:
+        before = splits.read_splits(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise splits.SplitError(f"{path} cannot be read ({error}); restore the file from git") from error
+    if before:
+        splits.extend(before, labels, task, path)
+
+
+def _notes(study: Study, corpus: Corpus) -> list[str]:
+    notes = []
+    local = [row for row in corpus.rows if row.source and not row.is_url]
+    missing = [row for row in local if not _is_file(corpus, row.source)]
+    if missing:
+        notes.append(
+            f"{len(missing)} of {len(local)} local sources are not there ({_named(missing)}): "
+            "these videos will be `failed: missing_source`"
+        )
+    captions = [row for row in corpus.rows if row.captions]
+    bare = [row for row in captions if not _is_file(corpus, row.captions)]
+    if bare:
+        notes.append(f"{len(bare)} of {len(captions)} caption files are not there ({_named(bare)})")
+    silent = [row for row in corpus.rows if not row.source]
+    if silent:
+        notes.append(f"{count(len(silent), 'row')} without a source ({_named(silent)}): text alone")
+    converted = [row for row in corpus.rows if row.slug != row.id]
+    if converted:
+        first = converted[0]
+        changed = f"{first.id!r} to {first.slug!r}"
+        notes.append(f"{count(len(converted), 'id')} changed for file names, such as {changed}")
+    for name, task in study.tasks.items():
+        if isinstance(task.label, str) and task.label in corpus.columns:
+            empty = sum(not row.fields[task.label].strip() for row in corpus.rows)
+            if empty:
+                notes.append(f"task {name}: {empty} of {len(corpus.rows)} rows unlabelled; they will be predicted")
+        if task.group == "none":
+            notes.append(f"task {name}: no groups; videos of one origin may lie on both sides of a split")
+    return notes
+
+
+def _is_file(corpus: Corpus, given: str) -> bool:
+    return os.path.isfile(os.path.join(corpus.folder, given))  # noqa: PTH113, PTH118 - many rows
+
+
+def _named(rows: list) -> str:
+    return ", ".join(f"line {row.line}: {row.slug}" for row in rows[:NAMED]) + (", ..." if len(rows) > NAMED else "")

@@ -1,0 +1,118 @@
+"""Files that are either whole or not there: atomic replacement, digests, and one writer per artefact."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def digest_bytes(data: bytes) -> str:
+    """Sha256 of bytes, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest_file(path: Path | str) -> str:
+    """Sha256 of a file's content, in hex, read in blocks."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def digest_json(value: Any) -> str:
+    """Sha256 of a JSON-able value in canonical form: the same value gives the same digest on every machine."""
+    return digest_bytes(canonical_json(value).encode())
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces, for digests."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def replace_bytes(path: Path | str, data: bytes) -> None:
+    """Write `data` to `path` whole or not at all: a temporary name in the same folder, flushed, then `os.replace`.
+
+    Raises:
+        OSError: for example a full disk; the temporary file is removed and an earlier `path` is untouched.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_name(path)
+    try:
+        with temporary.open("wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def replace_text(path: Path | str, text: str) -> None:
+    """`replace_bytes` of UTF-8 text."""
+    replace_bytes(path, text.encode("utf-8"))
+
+
+def replace_json(path: Path | str, value: Any) -> None:
+    """Write a JSON file whole, with sorted keys and a newline at the end."""
+    replace_text(path, json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read a JSON file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def temporary_name(path: Path | str) -> Path:
+    """The temporary name beside `path` under which it is written (swept by `sweep_temporary`)."""
+    path = Path(path)
+    return path.with_name(f".{path.name}.tmp.{os.getpid()}")
+
+
+def sweep_temporary(folder: Path | str, older_than: float = 3600.0) -> int:
+    """Remove what killed writers left in `folder` (`.NAME.tmp.PID` older than `older_than` seconds); their number."""
+    swept = 0
+    for path in Path(folder).glob(".*.tmp.*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > older_than:
+                path.unlink()
+                swept += 1
+    return swept
+
+
+@contextlib.contextmanager
+def writer_lock(path: Path | str, wait: float = 3600.0) -> Iterator[None]:
+    """Hold the one writer's place of the artefact `path`; the kernel frees it when the holder dies.
+
+    A job that outlived its Snakemake may still be writing: the second writer waits `wait` seconds for it.
+
+    Raises:
+        TimeoutError: naming the holder (host, pid, since) when it does not end in time.
+    """
+    path = Path(path)
+    lock = path.parent / ".locks" / f"{path.name}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a+") as handle:
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    handle.seek(0)
+                    holder = handle.read().strip() or "unknown"
+                    raise TimeoutError(f"{path} is being written by another process ({holder})") from None
+                time.sleep(0.1)
+        handle.seek(0)
+        handle.truncate()
+        handle.write(f"{socket.gethostname()} pid {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
+        handle.flush()
+        yield

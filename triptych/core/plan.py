@@ -1,0 +1,185 @@
+"""Which files a study leads to: what the rules ask for, as lists of paths. Knows names only, computes nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from functools import cached_property
+
+from triptych.core import retry, rows
+from triptych.core.config import Metadata, Study
+from triptych.core.corpus import Corpus, Row
+from triptych.core.paths import Paths
+from triptych.core.units import by_shard
+
+
+class Plan:
+    """The targets and inputs of a study's rules.
+
+    Args:
+        study: the study file.
+        corpus: the table of videos.
+    """
+
+    def __init__(self, study: Study, corpus: Corpus) -> None:
+        self.study, self.corpus, self.paths = study, corpus, Paths.of(study)
+        self.rows: dict[str, Row] = corpus.by_slug
+        self.shards = by_shard(self.rows, study.shards)
+
+    @property
+    def per_shard(self) -> bool:
+        """Whether the media stages run one job a shard."""
+        return self.study.unit == "shard"
+
+    # Units of the media stages: `unit` is a video's slug or a shard's name.
+
+    @cached_property
+    def units(self) -> list[str]:
+        """Units of the media stages."""
+        return list(self.shards) if self.per_shard else sorted(self.rows)
+
+    def members(self, unit: str) -> list[str]:
+        """The videos of a unit."""
+        return self.shards[unit] if self.per_shard else [unit]
+
+    def stage(self, stage: str, unit: str) -> str:
+        """The declared output of a media stage for a unit; `{unit}` gives the pattern of a rule."""
+        named = self.paths.shard_manifest if self.per_shard else self.paths.manifest
+        return named(stage, unit)
+
+    @cached_property
+    def _retries(self) -> dict[str, int]:
+        return retry.counts(self.paths)
+
+    def retry(self, stage: str, unit: str) -> int:
+        """How often another attempt at a unit of a media stage was asked for: its job runs when this changes."""
+        return self._retries.get(f"{stage}/shards/{unit}" if self.per_shard else f"{stage}/{unit}", 0)
+
+    def manifests(self, stage: str, videos: list[str] | None = None) -> list[str]:
+        """The manifests of a media stage that hold these videos (all by default)."""
+        if videos is None:
+            return [self.stage(stage, unit) for unit in self.units]
+        if not self.per_shard:
+            return [self.stage(stage, video) for video in videos]
+        wanted = set(videos)
+        return [self.stage(stage, shard) for shard, members in self.shards.items() if wanted.intersection(members)]
+
+    def sources(self, unit: str) -> list[str]:
+        """What the probe of a unit reads: local files that are there, and the manifests of downloads.
+
+        A missing local file is data (`failed: missing_source`), so it is no input: Snakemake would stop for it.
+        """
+        found = []
+        for video in self.members(unit):
+            row = self.rows[video]
+            if row.is_url:
+                found.append(self.paths.manifest("fetch", video))
+            elif row.source and plain(path := self.near(row.source)) and os.path.isfile(path):  # noqa: PTH113 - many
+                found.append(path)
+        return found
+
+    def source_words(self, unit: str) -> list[tuple[str, str]]:
+        """Slug and source, as the table gives it, of the videos of a unit: what the probe depends on beside files."""
+        return [(video, self.rows[video].source) for video in self.members(unit)]
+
+    def braced(self, videos: Iterable[str]) -> list[list[str | int]]:
+        """Local files with braces in their paths: Snakemake takes braces for wildcards, so they are no inputs.
+
+        Their sizes and times stand in `params` instead, and a change is seen all the same.
+        """
+        found: list[list[str | int]] = []
+        for video in videos:
+            row = self.rows[video]
+            for given in (row.captions, "" if row.is_url else row.source):
+                path = self.near(given) if given else ""
+                if not plain(path) and os.path.isfile(path):  # noqa: PTH113
+                    known = os.stat(path)  # noqa: PTH116
+                    found.append([path, known.st_size, known.st_mtime_ns])
+        return found
+
+    def near(self, given: str) -> str:
+        """A path of the table as seen from the working folder: relative where both are, so that a project may move."""
+        return os.path.normpath(os.path.join(os.path.dirname(self.study.corpus), given))  # noqa: PTH118, PTH120
+
+    @cached_property
+    def downloads(self) -> list[str]:
+        """Videos whose source is a URL."""
+        return sorted(slug for slug, row in self.rows.items() if row.is_url)
+
+    def dropped_sources(self) -> list[str]:
+        """Marks of downloads that are removed once decoded, with `keep_sources: false`."""
+        if self.study.fetch.keep_sources:
+            return []
+        return [f"{self.paths.root}/fetch/dropped/{video}.json" for video in self.downloads]
+
+    # Shards.
+
+    def table_digest(self, shard: str, columns: list[str]) -> str:
+        """Digest of exactly these columns of the rows of a shard: the `params` of a shard job."""
+        return rows.digest((self.rows[video] for video in self.shards[shard]), columns)
+
+    def caption_inputs(self, shard: str) -> list[str]:
+        """What the captions of a shard are read from: files of the table, and manifests of downloads."""
+        found = []
+        for video in self.shards[shard]:
+            row = self.rows[video]
+            if row.captions and plain(path := self.near(row.captions)) and os.path.isfile(path):  # noqa: PTH113 - many
+                found.append(path)
+            elif row.is_url:
+                found.append(self.paths.manifest("fetch", video))
+        return found
+
+    def transcripts(self, source: str) -> list[str]:
+        """Transcript files of a source, or of `text`, the resolved one; none without sources."""
+        if not self.study.transcripts:
+            return []
+        return [self.paths.transcripts(source, shard) for shard in self.shards]
+
+    def resolved(self, shard: str) -> list[str]:
+        """The transcripts of each source for a shard, in the order in which they are tried."""
+        return [self.paths.transcripts(source, shard) for source in self.study.transcripts]
+
+    def embeddings(self, encoder: str) -> list[str]:
+        """Embedding files of an encoder."""
+        return [self.paths.embeddings(encoder, shard) for shard in self.shards]
+
+    # Tasks and models.
+
+    def text_columns(self, fields: list[str]) -> list[str]:
+        """The columns of the table among text fields."""
+        return [field for field in fields if field != "transcript"]
+
+    def task_columns(self, task: str) -> list[str]:
+        """The columns that labels, groups and folds of a task are read from."""
+        cfg = self.study.tasks[task]
+        columns = [cfg.label, cfg.group if cfg.group != "none" else None]
+        columns += ["fold"] if cfg.folds == "predefined" else []
+        return [column for column in columns if isinstance(column, str)]
+
+    def task_metadata(self, task: str) -> list[str]:
+        """Manifests that labels or groups of a task are read from, when they come from platform metadata."""
+        cfg = self.study.tasks[task]
+        if isinstance(cfg.label, Metadata) or isinstance(cfg.group, Metadata):
+            return [self.paths.manifest("fetch", video) for video in self.downloads]
+        return []
+
+    def table_digest_all(self, columns: list[str]) -> str:
+        """Digest of these columns of all rows: for jobs that stand for the whole table."""
+        return rows.digest(self.rows.values(), columns)
+
+    def fused(self, task: str) -> list[str]:
+        """Models of a task that are late fusions."""
+        return [name for name, model in self.study.models_of(task).items() if model.fusion == "late"]
+
+    def predictions(self, task: str) -> list[str]:
+        """Predictions of all models of a task."""
+        return [self.paths.predictions(task, model) for model in self.study.models_of(task)]
+
+    def metrics(self, task: str) -> list[str]:
+        """Metrics of all models of a task."""
+        return [self.paths.metrics(task, model) for model in self.study.models_of(task)]
+
+
+def plain(path: str) -> bool:
+    """Whether Snakemake can have a path as an input: it takes braces for wildcards."""
+    return "{" not in path and "}" not in path

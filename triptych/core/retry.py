@@ -1,0 +1,95 @@
+"""A request to take up again what failed: `triptych status --retry-failed` writes it, the rules read it.
+
+Downloads that failed before the request are due. Of the media stages, units with a video that ended by a limit or a
+crash, or whose manifest is lost, get a higher count; the count is a parameter of their rules, so their jobs run once
+for each request and not again afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from triptych.core.files import read_json, replace_json
+from triptych.core.paths import MEDIA_STAGES, Paths
+
+#: Reasons that another attempt on the same input may mend: more time, more memory, a quieter machine.
+UNSETTLED = ("timeout", "out_of_memory", "crashed")
+
+
+def request_file(paths: Paths) -> Path:
+    """Where the request lies: a name that no video can have."""
+    return Path(paths.attempts("x")).with_name(".retry.json")
+
+
+def request(paths: Paths) -> None:
+    """Mark all failures that are recorded until now as due."""
+    now = time.time()
+    media = counts(paths)
+    for unit in sorted(unsettled(paths)):
+        media[unit] = media.get(unit, 0) + 1
+    replace_json(request_file(paths), {"requested_at": now, "media": media})
+
+
+def counts(paths: Paths) -> dict[str, int]:
+    """Unit (`probe/{video}`, `probe/shards/{shard}`) -> number of requests that made its job due."""
+    try:
+        return {str(unit): int(count) for unit, count in read_json(request_file(paths))["media"].items()}
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def unsettled(paths: Paths) -> set[str]:
+    """The units of the media stages that another attempt may mend, as `counts` names them."""
+    found: set[str] = set()
+    for stage in MEDIA_STAGES[1:]:
+        reasons = {}
+        for path in _json_files(f"{paths.root}/{stage}"):
+            try:
+                reasons[path.stem] = read_json(path)["reason"]
+            except (FileNotFoundError, ValueError, KeyError, TypeError):
+                continue
+        found |= {f"{stage}/{video}" for video, reason in reasons.items() if reason in UNSETTLED}
+        for path in _json_files(f"{paths.root}/{stage}/shards"):
+            try:
+                members = list(read_json(path)["videos"])
+            except (FileNotFoundError, ValueError, KeyError, TypeError):
+                continue
+            if any(video not in reasons or reasons[video] in UNSETTLED for video in members):
+                found.add(f"{stage}/shards/{path.stem}")
+    return found
+
+
+def _json_files(folder: str) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return [Path(one.path) for one in entries if one.name.endswith(".json") and one.is_file()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def requested_at(paths: Paths) -> float:
+    """When the last request was made, in seconds since the epoch; 0 without one."""
+    try:
+        return float(read_json(request_file(paths))["requested_at"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return 0.0
+
+
+def due(paths: Paths, video: str, since: float | None = None) -> bool:
+    """Whether the failed download of a video is due by request: it failed before the request was made.
+
+    Args:
+        paths: the study's files.
+        video: slug.
+        since: `requested_at`, when it was read already.
+    """
+    since = requested_at(paths) if since is None else since
+    if not since:
+        return False
+    try:
+        failed_at = read_json(paths.attempts(video))["failed_at"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return False
+    return failed_at is not None and float(failed_at) < since

@@ -1,0 +1,176 @@
+"""Reading a study file: every fault at once, each with its place, and the nearest valid key for an unknown one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from triptych.core.config import Study, nearest
+
+
+class StudyError(ValueError):
+    """A study file with faults; `faults` lists them all, one line each."""
+
+    def __init__(self, path: Path | str, faults: list[str]) -> None:
+        self.path, self.faults = Path(path), faults
+        lines = "\n".join(f"  {fault}" for fault in faults)
+        super().__init__(f"{path}: {len(faults)} fault{'s' if len(faults) != 1 else ''}\n{lines}")
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML that refuses a key given twice (YAML itself lets the last one win without a word)."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
+    seen: dict[Any, int] = {}
+    for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue
+        key = loader.construct_object(key_node, deep=True)
+        line = key_node.start_mark.line + 1
+        if not isinstance(key, (str, int, float, bool)):
+            raise yaml.constructor.ConstructorError(None, None, f"line {line}: a key must be a word", None)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"line {line}: {key!r} is given twice (first on line {seen[key]})", None
+            )
+        seen[key] = line
+    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def read_yaml(path: Path | str) -> dict[str, Any]:
+    """Read a YAML mapping.
+
+    Raises:
+        StudyError: unreadable file, not YAML, not a mapping, a key given twice.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise StudyError(path, [f"cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise StudyError(path, [f"is not UTF-8 (byte {error.start})"]) from error
+    try:
+        data = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark else ""
+        raise StudyError(path, [where + str(getattr(error, "problem", None) or error)]) from error
+    if not isinstance(data, dict):
+        raise StudyError(path, ["must be a mapping of keys to values (see config.yaml)"])
+    return data
+
+
+def parse_study(data: dict[str, Any], path: Path | str = "config") -> Study:
+    """Validate a merged configuration.
+
+    Raises:
+        StudyError: with every fault that the model finds.
+    """
+    try:
+        return Study.model_validate(data)
+    except ValidationError as error:
+        raise StudyError(path, _explain(error.errors())) from error
+
+
+def load_study(path: Path | str) -> Study:
+    """Read and validate a study file."""
+    return parse_study(read_yaml(path), path)
+
+
+def _explain(found: list[dict[str, Any]]) -> list[str]:
+    """One line for each faulty place of the model: where, what, and the nearest valid key."""
+    told: dict[str, list[str]] = {}
+    for fault in found:
+        unknown = fault["type"] == "extra_forbidden"
+        parts, keys = _walk(fault["loc"][:-1] if unknown else fault["loc"])
+        if unknown:
+            last = str(fault["loc"][-1])
+            near = nearest(last, keys)
+            known = f" (known: {', '.join(sorted(keys))})" if keys and not near else ""
+            parts, message = [*parts, last], f"unknown key{near}{known}"
+        elif fault["type"] == "missing":
+            message = "is missing"
+        else:
+            message = fault["msg"].removeprefix("Value error, ")
+            for pydantic, plain in _PLAIN:
+                message = re.sub(pydantic, plain, message)
+            message = message[0].lower() + message[1:] if parts else message
+            shown = fault.get("input")
+            message += f" (given: {shown!r})" if parts and isinstance(shown, (str, int, float, bool)) else ""
+        # A key that may be of several types gives a fault for each type.
+        told.setdefault(".".join(parts), []).append(message)
+    lines: list[str] = []
+    for place, messages in told.items():
+        # The study as a whole names what it refers to and has not, a line each.
+        lines += [f"{place}: {', or '.join(_apart(messages))}"] if place else messages[0].split("\n")
+    return lines
+
+
+#: Pydantic's words, and ours.
+_PLAIN = (
+    (r"^Input should be", "must be"),
+    (r"a valid string", "text"),
+    (r"a valid integer", "a whole number"),
+    (r"a valid number", "a number"),
+    (r"a valid boolean", "true or false"),
+    (r"a valid list", "a list"),
+    (r"a valid dictionary( or instance of \w+)?", "a mapping"),
+    (r", unable to .*$", ""),
+)
+
+
+def _apart(messages: list[str]) -> list[str]:
+    """The messages, with what was given only after the last."""
+    return [message.split(" (given: ")[0] for message in messages[:-1]] + messages[-1:]
+
+
+def _walk(location: tuple[Any, ...]) -> tuple[list[str], list[str]]:
+    """A place as the study file writes it, and the keys that are valid there (none where any name is).
+
+    Pydantic's locations hold the types of unions and the like between the keys; they are left out.
+    """
+    parts: list[str] = []
+    model: Any = Study
+    named = False  # whether the next part is a name that the user gave, as in `encoders.NAME`
+    for part in location:
+        if named:
+            parts.append(str(part))
+            named = False
+            continue
+        field = _field(model, part)
+        if field is not None:
+            parts.append(str(part))
+            named = getattr(field.annotation, "__origin__", None) is dict
+            model = _inner(field.annotation)
+        elif isinstance(part, int):
+            parts.append(str(part))
+    keys = [field.alias or name for name, field in model.model_fields.items()] if model and not named else []
+    return parts, keys
+
+
+def _field(model: Any, part: Any) -> Any:
+    """The field of a section that a part of a location names, or None."""
+    if model is None:
+        return None
+    return model.model_fields.get(str(part)) or next(
+        (one for one in model.model_fields.values() if one.alias == part), None
+    )
+
+
+def _inner(annotation: Any) -> Any:
+    """The section that an annotation holds: itself, or the values of a mapping or union."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in reversed(getattr(annotation, "__args__", ())):
+        found = _inner(argument)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,1 @@
+"""Encoders: what a video becomes for a classifier; the engine that runs them, and pooling."""

@@ -1,0 +1,345 @@
+"""What an encoder is: its card, what it reads, what it gives; and how one is found, checked and made.
+
+An encoder is one class in one file. It comes into the workflow by one line in `REGISTRY`, or, for a user's own
+class, by its import path in the study file (`use: my_package.my_module:MyEncoder`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import itertools
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+from triptych.core.files import digest_bytes
+from triptych.core.status import OK, Outcome
+
+Modality = Literal["text", "audio", "image", "video"]
+MODALITIES: tuple[str, ...] = ("text", "audio", "image", "video")
+
+#: Name in the study file -> where the class is. Nothing is imported before it is wanted.
+REGISTRY = {
+    "classic-image": "triptych.encoders.classic_image:ClassicImage",
+    "classic-audio": "triptych.encoders.classic_audio:ClassicAudio",
+    "minilm": "triptych.encoders.minilm:MiniLM",
+}
+
+#: Most vectors that are stored of a video and array; more are averaged in even segments.
+MAX_VECTORS = 64
+
+
+class EncoderError(ValueError):
+    """An encoder that cannot be used; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Param:
+    """A parameter of an encoder: default, meaning, and what is allowed."""
+
+    default: Any
+    help: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[Any, ...] = ()
+
+    def fault(self, value: Any) -> str | None:
+        """What is wrong with a value, or None."""
+        if self.choices:
+            return None if value in self.choices else f"must be one of {', '.join(map(str, self.choices))}"
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if isinstance(self.default, bool):
+            return None if isinstance(value, bool) else "must be true or false"
+        if isinstance(self.default, int) and not (number and float(value).is_integer()):
+            return "must be a whole number"
+        if isinstance(self.default, float) and not number:
+            return "must be a number"
+        if isinstance(self.default, str) and not isinstance(value, str):
+            return "must be text"
+        if number and not np.isfinite(value):
+            return "must be finite"
+        if number and self.low is not None and value < self.low:
+            return f"must be at least {self.low:g}"
+        if number and self.high is not None and value > self.high:
+            return f"must be at most {self.high:g}"
+        return None
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is to be known of an encoder before it runs.
+
+    Attributes:
+        name: registered name.
+        modality: what it reads: `text`, `audio`, `image` (keyframes) or `video` (the file).
+        arrays: name -> length of its vectors, for the default parameters.
+        revision: of the weights (a commit hash or digest); `none` for encoders without weights.
+        licence: of the weights, or of the code without weights.
+        source: where weights come from, or the methods' references.
+        version: VERSION of the encoder's module; bumped when its results may change.
+        extra: pip extra that installs what it needs; None when core is enough.
+        packages: modules that must be importable.
+        parameters: name -> `Param`.
+        frame_side: short side in pixels that stored frames must have at least (image encoders).
+    """
+
+    name: str
+    modality: Modality
+    arrays: Mapping[str, int]
+    revision: str
+    licence: str
+    source: str
+    version: str = "1"
+    extra: str | None = None
+    packages: tuple[str, ...] = ()
+    parameters: Mapping[str, Param] = field(default_factory=dict)
+    frame_side: int = 0
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Keyframes of a video.
+
+    Attributes:
+        video: slug.
+        frames: distinct keyframes in time order, (H, W, 3) uint8 RGB each.
+        times: (n,) seconds.
+        weights: (n,) share of the video's candidates that each keyframe stands for.
+        thumbs: (M, 36, 64) uint8 grey candidates in time order.
+        thumb_times: (M,) seconds.
+    """
+
+    video: str
+    frames: Sequence[np.ndarray]
+    times: np.ndarray
+    weights: np.ndarray
+    thumbs: np.ndarray
+    thumb_times: np.ndarray
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The sound of a video: (n,) float32 mono in [-1, 1] at `rate` Hz, starting at `start` s on the video's clock."""
+
+    video: str
+    samples: np.ndarray
+    rate: int = 16_000
+    start: float = 0.0
+
+
+@dataclass(frozen=True)
+class Words:
+    """Text of a video: for each field in order its (start, end, text) segments; fields without times are at 0."""
+
+    video: str
+    fields: Sequence[tuple[str, Sequence[tuple[float, float, str]]]]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """The media file of a video, for encoders that decode it themselves (modality `video`)."""
+
+    video: str
+    path: Path
+    probe: Mapping[str, Any]
+
+
+Item = Pictures | Sound | Words | Clip
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What an encoder makes of one item.
+
+    Attributes:
+        arrays: name -> (T, ...) numbers with a leading time axis; a name may be missing (no motion in a picture).
+        times: name -> (T, 2) seconds, start and end of what a row was computed from.
+        outcome: not ok when the item holds nothing to encode (silence, no words).
+    """
+
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    times: Mapping[str, np.ndarray] = field(default_factory=dict)
+    outcome: Outcome = OK
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """The contract: made from parameters (cheap, no heavy import), loaded once a job, then given batches.
+
+    The result for an item may not depend on the other items of its batch.
+    """
+
+    card: ModelCard
+
+    def load(self, device: str) -> None:
+        """Load weights and libraries; `device` is `cpu` or `cuda:0`."""
+        ...
+
+    def encode(self, batch: Sequence[Any]) -> list[Encoded]:
+        """One `Encoded` for each item of the batch, in order."""
+        ...
+
+
+def find(use: str) -> type:
+    """The class of an encoder, by registered name or import path `module:Class`.
+
+    Raises:
+        EncoderError: unknown name, no such module or class, or not an encoder.
+    """
+    path = REGISTRY.get(use, use)
+    if ":" not in path:
+        raise EncoderError(
+            f"there is no encoder {use!r}{_nearest(use)}; known are {', '.join(sorted(REGISTRY))}, and your own class "
+            "by its import path `module:Class`"
+        )
+    module, _, name = path.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except ImportError as error:
+        raise EncoderError(f"{use}: cannot import {module} ({error}); is it on PYTHONPATH?") from error
+    except AttributeError as error:
+        raise EncoderError(f"{use}: {module} has no class {name!r}") from error
+    missing = [part for part in ("card", "load", "encode") if not hasattr(found, part)]
+    if not isinstance(found, type) or missing:
+        raise EncoderError(f"{use}: not an encoder (it lacks {', '.join(missing) or 'a class'}; see docs/encoders.md)")
+    return found
+
+
+def create(use: str, params: Mapping[str, Any] | None = None) -> Encoder:
+    """An encoder with its parameters, defaults filled in; not loaded yet.
+
+    Raises:
+        EncoderError: unknown encoder, or faulty parameters (all of them).
+    """
+    kind = find(use)
+    faults = _param_faults(kind, params or {})
+    if faults:
+        raise EncoderError(f"{use}: {'; '.join(faults)}")
+    return kind(complete_params(kind.card, params or {}))
+
+
+def complete_params(card: ModelCard, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters with the defaults of the card for those not given, sorted by name."""
+    filled = {name: param.default for name, param in card.parameters.items()} | dict(params)
+    return dict(sorted(filled.items()))
+
+
+def signature(encoder: Mapping[str, Any]) -> dict[str, Any]:
+    """All of an encoder that determines its results: for the keys of entries and the parameters of rules.
+
+    Args:
+        encoder: section of the study file (`use`, `params`, `text`).
+
+    Raises:
+        EncoderError: as `create`.
+    """
+    made = create(encoder["use"], encoder.get("params"))
+    told = {
+        "use": encoder["use"],
+        "name": made.card.name,
+        "revision": made.card.revision,
+        "version": made.card.version,
+        "params": complete_params(made.card, encoder.get("params") or {}),
+    }
+    if made.card.modality == "text":
+        told["text"] = list(encoder.get("text") or ["transcript"])
+    if encoder["use"] not in REGISTRY:
+        # A user's class has no versions.lock: its own source tells when it changed.
+        told["code"] = digest_bytes(Path(inspect.getsourcefile(type(made))).read_bytes())
+    return told
+
+
+def missing_packages(card: ModelCard) -> list[str]:
+    """Modules of the card that are not installed (looked for, not imported)."""
+    return [name for name in card.packages if name not in sys.modules and importlib.util.find_spec(name) is None]
+
+
+def validate(name: str, encoder: Mapping[str, Any], short_side: int | None = None) -> list[str]:
+    """What is wrong with an encoder of a study file, before any job; nothing heavy is imported.
+
+    Args:
+        name: its name in the study file.
+        encoder: its section (`use`, `text`, `batch`, `params`).
+        short_side: short side of the stored keyframes (`keyframes.short_side`).
+
+    Returns:
+        Faults, one line each; empty when it can run.
+    """
+    place = f"encoders.{name}"
+    try:
+        kind = find(encoder["use"])
+    except EncoderError as error:
+        return [f"{place}.use: {error}"]
+    card = kind.card
+    faults = [f"{place}.params.{fault}" for fault in _param_faults(kind, encoder.get("params") or {})]
+    missing = missing_packages(card)
+    if missing:
+        how = f'install it with: pip install "triptych[{card.extra}]"' if card.extra else "install it with pip"
+        faults.append(f"{place}.use: {encoder['use']} needs {', '.join(missing)}, which is not installed; {how}")
+    if short_side is not None and card.frame_side > short_side:
+        faults.append(
+            f"{place}.use: {encoder['use']} needs frames with a short side of {card.frame_side} pixels, but "
+            f"keyframes.short_side is {short_side}; raise it to {card.frame_side}"
+        )
+    if card.modality == "text" and not encoder.get("text", ["transcript"]):
+        faults.append(f"{place}.text: name at least one field: `transcript` or a column of the table")
+    return faults
+
+
+def feature_faults(features: Mapping[str, Mapping[str, Any]], encoders: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Features that name an array which their encoder does not give; `from` is `encoder.array`."""
+    faults = []
+    for name, feature in features.items():
+        encoder, _, array = (feature.get("from") or feature["from_"]).partition(".")
+        try:
+            arrays = create(encoders[encoder]["use"], encoders[encoder].get("params")).card.arrays
+        except (EncoderError, KeyError):
+            continue  # told by `validate`, or by the study file itself
+        if array not in arrays:
+            faults.append(f"features.{name}.from: {encoder} gives no array {array!r}; it gives {', '.join(arrays)}")
+    return faults
+
+
+def reduce(values: np.ndarray, times: np.ndarray, most: int = MAX_VECTORS) -> tuple[np.ndarray, np.ndarray]:
+    """At most `most` rows: longer arrays are averaged in even segments, times joined.
+
+    Args:
+        values: (T, ...) numbers.
+        times: (T, 2) seconds.
+        most: number of rows that may remain.
+    """
+    if len(values) <= most:
+        return values, times
+    edges = np.linspace(0, len(values), most + 1).round().astype(int)
+    spans = list(itertools.pairwise(edges))
+    means = np.stack([values[a:b].mean(axis=0, dtype=np.float64) for a, b in spans]).astype(values.dtype)
+    return means, np.array([[times[a, 0], times[b - 1, 1]] for a, b in spans])
+
+
+def _param_faults(kind: type, params: Mapping[str, Any]) -> list[str]:
+    known = kind.card.parameters
+    faults = []
+    for name, value in params.items():
+        if name not in known:
+            listed = f"known are {', '.join(known)}" if known else "it has no parameters"
+            faults.append(f"{name}: unknown parameter{_nearest(name, known)}; {listed}")
+            continue
+        fault = known[name].fault(value)
+        if fault:
+            faults.append(f"{name}: {fault} (given: {value!r})")
+    if not faults and hasattr(kind, "faults"):
+        faults = list(kind.faults(complete_params(kind.card, params)))
+    return faults
+
+
+def _nearest(word: str, known=REGISTRY) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,121 @@
+"""What an encoder reads of each video: found by its manifest or transcript, verified, and decoded only when wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from triptych.core.files import digest_json
+from triptych.core.paths import Paths
+from triptych.core.status import Manifest, Outcome
+from triptych.encoders.base import Clip, Item, ModelCard, Pictures, Sound, Words
+from triptych.speech.transcript import Transcript, read_transcripts
+
+#: Media stage and artefact that a modality reads.
+STAGES = {"image": ("keyframes", "h5"), "audio": ("audio", "flac"), "video": ("probe", None)}
+
+
+@dataclass(frozen=True)
+class Input:
+    """One video's input: its digest and whether it is usable; `words` already holds the text."""
+
+    video: str
+    digest: str
+    outcome: Outcome
+    data: Mapping[str, Any]
+    words: Words | None = None
+
+
+def describe(
+    card: ModelCard, videos: Sequence[Mapping[str, Any]], paths: Paths, shard: str, fields: Sequence[str]
+) -> dict[str, Input]:
+    """The inputs of a shard's videos, by slug; nothing is decoded.
+
+    Args:
+        card: of the encoder.
+        videos: `{"slug", "fields": {column: text}}` each; `fields` matters for text encoders only.
+        paths: of the study.
+        shard: name of the shard (whose transcripts are read).
+        fields: `transcript` or columns, in the order in which a text encoder reads them.
+
+    Raises:
+        ValueError: a damaged manifest or transcript file, with its name.
+        FileNotFoundError: an upstream file is not there.
+    """
+    if card.modality == "text":
+        transcripts = read_transcripts(paths.transcripts("text", shard)) if "transcript" in fields else {}
+        return {one["slug"]: _words(one, fields, transcripts.get(one["slug"])) for one in videos}
+    stage, artefact = STAGES[card.modality]
+    return {one["slug"]: _media(one["slug"], paths, stage, artefact) for one in videos}
+
+
+def read(card: ModelCard, one: Input, paths: Paths, remake: Mapping[str, Any] | None = None) -> Item:
+    """Decode one usable input.
+
+    Args:
+        card: of the encoder.
+        one: the input.
+        paths: of the study.
+        remake: sections `limits` and `fetch` of the study, for an artefact that must be made again.
+
+    Raises:
+        Refused: the input turned out to be unusable (its source is gone and it must be made again).
+    """
+    if one.words is not None:
+        return one.words
+    if card.modality == "audio":
+        return _sound(one, paths, remake or {})
+    if card.modality == "image":
+        return _pictures(one, paths, remake or {})
+    return Clip(one.video, Path(paths.media(one.video)), one.data)
+
+
+def _media(video: str, paths: Paths, stage: str, artefact: str | None) -> Input:
+    manifest = Manifest.read(paths.manifest(stage, video))
+    outcome = manifest.outcome
+    if not outcome.ok:
+        upstream = Outcome(outcome.status, outcome.reason, f"{stage}: {outcome.message or outcome.reason}")
+        return Input(video, digest_json([stage, outcome.as_dict()]), upstream, {})
+    digest = manifest.artefacts[artefact]["sha256"] if artefact else manifest.data.get("digest", manifest.key)
+    # The offset of the sound moves its times, so it belongs to what is read.
+    start = float(manifest.data.get("start") or 0.0) if stage == "audio" else 0.0
+    return Input(video, digest_json([stage, digest, start]), Outcome("ok"), manifest.data)
+
+
+def _sound(one: Input, paths: Paths, remake: Mapping[str, Any]) -> Sound:
+    from triptych.media import audio, unit
+
+    samples = audio.read_flac(unit.artefact(paths, "audio", one.video, "flac", **remake))
+    return Sound(one.video, samples, int(one.data.get("rate", 16_000)), float(one.data.get("start") or 0.0))
+
+
+def _pictures(one: Input, paths: Paths, remake: Mapping[str, Any]) -> Pictures:
+    from triptych.media import keyframes, unit
+
+    found = keyframes.read(unit.artefact(paths, "keyframes", one.video, "h5", **remake))
+    return Pictures(one.video, found.frames, found.times, found.weights, found.thumbs, found.thumb_times)
+
+
+def _words(video: Mapping[str, Any], fields: Sequence[str], transcript: Transcript | None) -> Input:
+    """Text fields of a video; the transcript's outcome is the video's when nothing else has text."""
+    columns = video.get("fields") or {}
+    found: list[tuple[str, list[tuple[float, float, str]]]] = []
+    for name in fields:
+        if name == "transcript":
+            segments = transcript.segments if transcript is not None and transcript.outcome.ok else ()
+            texts = [(one.start, one.end, one.text) for one in segments if one.text.strip()]
+        else:
+            text = str(columns.get(name) or "").strip()
+            texts = [(0.0, 0.0, text)] if text else []
+        if texts:
+            found.append((name, texts))
+    slug = video["slug"]
+    if found:
+        return Input(slug, digest_json(found), Outcome("ok"), {}, Words(slug, found))
+    outcome = Outcome("absent", "no_text", f"no text in {', '.join(fields)}")
+    if transcript is not None and not transcript.outcome.ok:
+        told = transcript.outcome
+        outcome = Outcome(told.status, told.reason, f"transcript: {told.message or told.reason}")
+    return Input(slug, digest_json(["text", outcome.as_dict()]), outcome, {})

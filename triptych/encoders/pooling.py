@@ -1,0 +1,159 @@
+"""Features: the arrays of an encoder pooled over time into one row a video, the matrix that a classifier reads."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from triptych.core.store import Column, DamagedStore, read_arrays, read_column, read_index, write_arrays
+from triptych.encoders.shelf import Shelf
+
+VERSION = "1"
+
+_log = logging.getLogger("triptych.pooling")
+
+
+class TooFew(Exception):
+    """Fewer videos are usable than the study allows; the message counts them."""
+
+
+def pool(values: np.ndarray, how: str) -> np.ndarray:
+    """One row of a video.
+
+    Args:
+        values: (T, D...) numbers, T at least 1.
+        how: `mean`, `std` (population deviation), `max`, `min`, `pNN` (percentile, linear between rows), joined by `+`;
+            `present` is 1.
+
+    Returns:
+        (number of poolings x D,) float32.
+
+    Raises:
+        ValueError: unknown pooling, or no rows.
+    """
+    if len(values) == 0:
+        raise ValueError("nothing to pool: the array has no rows")
+    flat = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
+    return np.concatenate([_one(flat, part.strip()) for part in how.split("+")]).astype(np.float32)
+
+
+def _one(flat: np.ndarray, part: str) -> np.ndarray:
+    if part in ("mean", "std", "max", "min"):
+        return getattr(flat, part)(axis=0)
+    if part == "present":
+        return np.ones(1)
+    match = re.fullmatch(r"p(\d{1,2}|100)", part)
+    if not match:
+        raise ValueError(f"unknown pooling {part!r}; use mean, std, max, min or p25, joined by '+'")
+    return np.percentile(flat, int(match.group(1)), axis=0)
+
+
+def pool_feature(
+    feature: str,
+    from_: str,
+    how: str,
+    shards: Iterable[Path | str],
+    out: Path | str,
+    min_ok_fraction: float = 0.0,
+) -> dict[str, int]:
+    """Write the matrix of a feature from the shard files of its encoder.
+
+    Args:
+        feature: its name.
+        from_: `encoder.array`.
+        how: pooling, as `pool` reads it. `present` alone gives every video a row: 1 where it has the array, else 0.
+        shards: shard files of this run's shards; together they hold each row of the table once.
+        out: the HDF5 file to write: `values` (N, D) float32, `mask` (N,), `index` the ids as JSON.
+        min_ok_fraction: share of the videos that must have the array.
+
+    Returns:
+        Number of videos by `ok` or reason.
+
+    Raises:
+        TooFew: below `min_ok_fraction`, with the counts.
+        DamagedStore: a shard file or entries of it cannot be trusted. Each such file was set aside, so that its shard
+            runs again: it takes over what is whole and computes the damaged videos alone.
+    """
+    array = from_.partition(".")[2]
+    only_presence = how == "present"
+    rows: dict[str, np.ndarray | None] = {}
+    counts: Counter[str] = Counter()
+    faults: list[str] = []
+    for path in shards:
+        try:
+            column, index = read_column(path, array), read_index(path)
+            _refuse_damaged(path, column)
+        except DamagedStore as error:
+            Shelf(Path(path)).set_aside()
+            faults.append(str(error))
+        if faults:
+            continue
+        pooled = {video: pool(values, how) for video, values in column}
+        for line in index:
+            video = line["video"]
+            rows[video] = pooled.get(video)
+            counts["ok" if video in pooled else line["reason"] or f"no_{array}"] += 1
+    if faults:
+        listed = "\n  ".join(faults)
+        raise DamagedStore(
+            f"feature {feature}: damaged shard files were set aside; run snakemake again, which takes over what is "
+            f"whole in them and computes the rest:\n  {listed}"
+        )
+    if only_presence:
+        rows = {video: np.float32([row is not None]) for video, row in rows.items()}
+    else:
+        _check(feature, from_, counts, min_ok_fraction)
+    ids = sorted(rows)
+    width = next((len(row) for row in rows.values() if row is not None), 0)
+    values = np.zeros((len(ids), width), np.float32)
+    mask = np.array([rows[video] is not None for video in ids], dtype=bool)
+    for number, video in enumerate(ids):
+        if rows[video] is not None:
+            values[number] = rows[video]
+    index = np.frombuffer(json.dumps(ids).encode(), dtype=np.uint8)
+    told = {"feature": feature, "from": from_, "pool": how, "counts": json.dumps(dict(sorted(counts.items())))}
+    write_arrays(out, {"values": values, "mask": mask, "index": index}, told)
+    _log.info("%s: %d videos x %d; %s", feature, len(ids), width, _listed(counts))
+    return dict(counts)
+
+
+def read_feature(path: Path | str) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """A feature: ids (sorted slugs), values (N, D) float32, mask (N,) True where the video has it.
+
+    Raises:
+        DamagedStore: the file cannot be trusted.
+    """
+    arrays, _ = read_arrays(path, ["values", "mask", "index"])
+    ids = json.loads(bytes(arrays["index"]).decode())
+    if not len(ids) == len(arrays["values"]) == len(arrays["mask"]):
+        raise DamagedStore(f"{path}: its parts do not fit together; delete it and run again")
+    return ids, arrays["values"], arrays["mask"].astype(bool)
+
+
+def _refuse_damaged(path: Path | str, column: Column) -> None:
+    if column.damaged:
+        listed = ", ".join(sorted(column.damaged)[:5])
+        more = f" and {len(column.damaged) - 5} more" if len(column.damaged) > 5 else ""
+        raise DamagedStore(f"{path}: damaged entries of {listed}{more}")
+
+
+def _check(feature: str, from_: str, counts: Counter[str], min_ok_fraction: float) -> None:
+    total = sum(counts.values())
+    if total == 0 or (counts["ok"] >= min_ok_fraction * total and counts["ok"]):
+        return
+    if counts["ok"] == 0 and min_ok_fraction == 0:
+        return
+    raise TooFew(
+        f"feature {feature} ({from_}): {counts['ok']} of {total} videos are usable, fewer than min_ok_fraction = "
+        f"{min_ok_fraction:g} asks for ({_listed(counts)}); see status.tsv, or lower min_ok_fraction in the study file"
+    )
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{number} {reason}" for reason, number in sorted(counts.items())) or "no videos"

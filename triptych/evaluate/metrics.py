@@ -1,0 +1,161 @@
+"""Metrics of one model from its predictions file and nothing else: on all videos and on those that it covers.
+
+Definitions: accuracy is the share of videos whose label is right; balanced accuracy the mean recall of the classes;
+macro-F1 the mean and weighted F1 the support-weighted mean of the classes' F1; ROC-AUC one class against the rest,
+mean over classes; log-loss in nats; Brier score the squared error summed over classes; ECE over 15 bins of equal width
+of the decision's probability. With several labels: subset accuracy, Hamming loss, micro-, macro-, weighted and
+per-video F1, mean average precision; log-loss, Brier score and ECE over all pairs of video and class. Metrics are
+computed for each repeat and averaged. Intervals: see `intervals`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triptych.core.files import replace_json
+from triptych.evaluate import confusion, intervals, ranking, scores
+from triptych.evaluate.predictions import Predictions, groups_of, read
+
+VERSION = "1"
+
+#: What of a model's section of the study file is kept beside its numbers.
+DESCRIBED = ("inputs", "text", "vectorizer", "head", "params", "fusion", "members", "balance", "inner")
+
+
+def evaluate_model(
+    predictions: Path | str,
+    labels: Path | str,
+    out: Path | str,
+    *,
+    task: str,
+    model: str,
+    spec: Mapping[str, Any],
+    evaluate: Mapping[str, Any],
+    svg: Path | str | None = None,
+    csv: Path | str | None = None,
+    multi_label: bool | None = None,
+) -> dict[str, Any]:
+    """Write metrics and confusion matrix of a model.
+
+    Args:
+        predictions: its predictions file.
+        labels: labels.parquet of the task, for the groups.
+        out: metrics file to write.
+        task: name of the task.
+        model: name of the model.
+        spec: the model's section of the study file.
+        evaluate: the study's section `evaluate`: `bootstrap`, `seed`.
+        svg: confusion matrix to draw, if wanted.
+        csv: confusion matrix as a table, if wanted.
+        multi_label: of the task; None reads it off the rows.
+
+    Returns:
+        What is written to `out`; the same inputs give the same bytes.
+
+    Raises:
+        PredictionsError: the predictions file cannot be scored.
+    """
+    found = read(predictions, multi_label)
+    groups = groups_of(labels, found.videos)
+    result = {"task": task, "model": model, **{name: spec.get(name) for name in DESCRIBED}}
+    result |= measure(found, groups, int(evaluate["bootstrap"]), int(evaluate["seed"]))
+    replace_json(out, result)
+    if csv is not None:
+        confusion.write_csv(csv, found)
+    if svg is not None:
+        confusion.draw(svg, found, f"{model}: {task}")
+    return result
+
+
+def measure(found: Predictions, groups: np.ndarray, resamples: int, seed: int) -> dict[str, Any]:
+    """All metrics of predictions as a JSON-able mapping.
+
+    Args:
+        found: predictions of n videos.
+        groups: (n,) group of each.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+    """
+    covered = np.flatnonzero(found.covered)
+    whole = _scored(found, groups, resamples, seed)
+    if len(covered) == len(found.videos):
+        part = whole
+    else:
+        part = _scored(found.take(covered), groups[covered], resamples, seed)
+    empty = sum(1 for k in range(len(found.classes)) if not found.truth[:, k].any())
+    return {
+        "n": len(found.videos),
+        "groups": len(np.unique(groups.astype(str))),
+        "repeats": len(found.repeats),
+        "seeds": found.seeds,
+        "multi_label": found.multi,
+        "classes": found.classes,
+        "classes_without_videos": empty,
+        "primary": primary(found.multi),
+        "bootstrap": resamples,
+        "all": whole,
+        "covered": part,
+        "per_class": _per_class(found),
+        "per_fold": _per_fold(found),
+    }
+
+
+def primary(multi: bool) -> str:
+    """The metric that models are ranked by."""
+    return "micro_f1" if multi else "accuracy"
+
+
+def _scored(found: Predictions, groups: np.ndarray, resamples: int, seed: int) -> dict[str, Any]:
+    """n, groups and name -> {value, low, high}; null where there is nothing to compute it from."""
+    told: dict[str, Any] = {"n": len(found.videos), "groups": len(np.unique(groups.astype(str)))}
+    if not found.videos:
+        return told
+    between = intervals.bootstrap(found, groups, resamples, seed)
+    for name, value in intervals.point(found).items():
+        low, high = between.get(name, (None, None))
+        told[name] = {"value": _number(value), "low": low, "high": high}
+    return told
+
+
+def _per_class(found: Predictions) -> list[dict[str, Any]]:
+    """Support, precision, recall, F1 and ROC-AUC of each class, averaged over repeats."""
+    ones = np.ones((1, len(found.videos)))
+    columns: dict[str, list[np.ndarray]] = {}
+    for repeat in found.repeats:
+        sums = np.asarray(scores.statistics(found, repeat).sum(axis=0)).ravel()
+        one = scores.per_class(sums, len(found.classes))
+        one["auc"] = ranking.by_class(ranking.auc, repeat.probability, found.truth, ones)[0]
+        if found.multi:
+            how = ranking.average_precision
+            one["average_precision"] = ranking.by_class(how, repeat.probability, found.truth, ones)[0]
+        for name, values in one.items():
+            columns.setdefault(name, []).append(values)
+    means = {name: np.mean(values, axis=0) for name, values in columns.items()}
+    rows = []
+    for k, name in enumerate(found.classes):
+        row = {metric: _number(float(values[k])) for metric, values in means.items()}
+        rows.append({"class": name, **row, "support": int(means["support"][k])})
+    return rows
+
+
+def _per_fold(found: Predictions) -> list[dict[str, Any]]:
+    """The metrics of each fold of each repeat; a class that a fold lacks is left out of its means."""
+    rows = []
+    for repeat in found.repeats:
+        table = scores.statistics(found, repeat)
+        for fold in np.unique(repeat.fold):
+            members = np.flatnonzero(repeat.fold == fold)
+            sums = np.asarray(table[members].sum(axis=0)).reshape(1, -1)
+            one = scores.metrics_of(sums, len(found.classes), found.multi)
+            numbers = {name: _number(float(values[0])) for name, values in one.items()}
+            rows.append({"repeat": repeat.number, "fold": int(fold), "n": len(members), **numbers})
+    return rows
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

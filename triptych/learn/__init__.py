@@ -1,0 +1,1 @@
+"""Tasks, splits, balancing, heads and fusion: out-of-fold predictions that cannot leak."""

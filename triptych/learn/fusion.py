@@ -1,0 +1,313 @@
+"""Late fusion: members' probabilities joined by mean, by log-product, or by nested calibrated stacking.
+
+A late fusion reads its members' predictions files, the labels and the splits; nothing else. The meta model of outer
+fold k is fitted on the members' inner rows of k only: out-of-fold predictions of models that have seen neither the
+row's group nor any video of fold k. (One out-of-fold table shared by all folds leaks: each fold's labels are in the
+members that predicted the others.) For unlabelled videos it is fitted on all test rows, which no metric then reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triptych.core.config import Model
+from triptych.learn import balance, calibrate, heads
+from triptych.learn.params import FUSION_PARAMS, candidates, values_of
+from triptych.learn.table import LeakError, Part, read_predictions
+from triptych.learn.tasks import Labels
+
+
+class FusionError(ValueError):
+    """Members' predictions that do not fit the task; the message says what to make again."""
+
+
+@dataclass(frozen=True)
+class Members:
+    """Predictions of all members for the same videos.
+
+    Attributes:
+        probability: (M, n, K).
+        covered: (M, n) bool.
+    """
+
+    probability: np.ndarray
+    covered: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Members:
+        """These videos alone."""
+        return Members(self.probability[:, rows], self.covered[:, rows])
+
+
+class Mean:
+    """Weighted mean of the probabilities of the members that have their input.
+
+    Args:
+        names: members, in order.
+        params: `weights`.
+        multi: several labels a video.
+    """
+
+    def __init__(self, names, params: Mapping[str, Any], multi: bool) -> None:
+        given = values_of(FUSION_PARAMS["mean"], params)["weights"]
+        self.weights, self.multi = np.array([float(given.get(name, 1.0)) for name in names]), multi
+
+    def fit(self, train: Members, targets: np.ndarray, groups) -> Mean:
+        """Keep the training prior, for videos that no member covers."""
+        self.prior = heads.prior(targets)
+        return self
+
+    def predict_proba(self, test: Members) -> np.ndarray:
+        """Probabilities (n, K)."""
+        weights = self.weights[:, None] * test.covered
+        total = weights.sum(axis=0)
+        joined = self._join(test.probability, weights / np.where(total > 0, total, 1.0))
+        return np.where((total > 0)[:, None], joined, self.prior)
+
+    def covers(self, test: Members) -> np.ndarray:
+        """Which videos (n,) have a prediction that reads a member."""
+        return test.covered.any(axis=0)
+
+    def _join(self, probability: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return (probability * weights[:, :, None]).sum(axis=0)
+
+
+class LogProduct(Mean):
+    """Weighted mean of log-probabilities of the members that have their input, normalised (a geometric mean)."""
+
+    def _join(self, probability: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        values = np.stack([calibrate.logits(one, self.multi) for one in probability])
+        return calibrate.probabilities((values * weights[:, :, None]).sum(axis=0), self.multi)
+
+
+class Stack:
+    """Logistic regression on members' log-probabilities, each member calibrated by a temperature.
+
+    A member that lacks its input is replaced by the log-prior of the training videos. Both temperatures and regression
+    are fitted on rows that the members had not seen. When no member has its input in any of these rows, nothing can be
+    learned: every video then has the prior of all training videos, and counts as not covered.
+
+    Args:
+        names: members, in order.
+        params: `C` (or a list), `temperature`, `indicator`.
+        multi: several labels a video; each label then has its own regression on the members' logits of that label.
+        inner: inner folds for choosing `C` from a list.
+        seed: of these folds.
+        class_weight: weigh rows so that all classes weigh the same.
+    """
+
+    def __init__(
+        self, names, params: Mapping[str, Any], multi: bool, inner: int, seed: int, class_weight: bool = False
+    ) -> None:
+        self.names, self.multi, self.inner, self.seed, self.class_weight = names, multi, inner, seed, class_weight
+        self.params = values_of(FUSION_PARAMS["logistic"], params)
+        self.points = [{"C": point["C"], "max_iter": 1000} for point in candidates(FUSION_PARAMS["logistic"], params)]
+
+    def fit(self, train: Members, targets: np.ndarray, groups) -> Stack:
+        """Learn temperatures and regression.
+
+        Args:
+            train: out-of-fold predictions of the training videos.
+            targets: (n, K) bool.
+            groups: (n,).
+        """
+        self.prior = heads.prior(targets)
+        self.heat = np.ones(len(self.names))
+        if self.params["temperature"]:
+            for index in range(len(self.names)):
+                rows = train.covered[index]
+                self.heat[index] = calibrate.temperature(train.probability[index][rows], targets[rows], self.multi)
+        rows = train.covered.any(axis=0)
+        self.models = []
+        if not rows.any():
+            return self
+        kept = [group for group, row in zip(groups, rows, strict=True) if row]
+        blocks, targets = self._matrix(train.take(np.flatnonzero(rows))), targets[rows]
+        if self.multi:
+            columns = range(targets.shape[1])
+            self.models = [self._head(True).fit(blocks[column], targets[:, [column]], kept) for column in columns]
+        else:
+            self.models = [self._head(False).fit(blocks[0], targets, kept)]
+        return self
+
+    def predict_proba(self, test: Members) -> np.ndarray:
+        """Probabilities (n, K)."""
+        if not self.models:
+            return np.tile(self.prior, (test.covered.shape[1], 1))
+        blocks = self._matrix(test)
+        if self.multi:
+            p = np.concatenate([m.predict_proba(block) for m, block in zip(self.models, blocks, strict=True)], axis=1)
+        else:
+            p = self.models[0].predict_proba(blocks[0])
+        return np.where(test.covered.any(axis=0)[:, None], p, self.prior)
+
+    def covers(self, test: Members) -> np.ndarray:
+        """Which videos (n,) have a prediction that reads a member: none when there was nothing to learn from."""
+        return test.covered.any(axis=0) & bool(self.models)
+
+    def _head(self, multi: bool):
+        def one(point):
+            return heads.Reduced(
+                lambda targets: heads._plain("logistic", point, multi, self.seed, 1), multi, self.class_weight
+            )
+
+        if len(self.points) == 1:
+            return one(self.points[0])
+        return heads.Searched(one, self.points, multi, self.inner, self.seed)
+
+    def _matrix(self, members: Members) -> list[np.ndarray]:
+        """Matrices that the regressions read: one for all classes, or one a label."""
+        default = calibrate.logits(self.prior[None], self.multi)[0]
+        values = np.stack(
+            [
+                np.where(here[:, None], calibrate.logits(p, self.multi) / heat, default)
+                for p, here, heat in zip(members.probability, members.covered, self.heat, strict=True)
+            ]
+        )
+        seen = members.covered.T.astype(float) if self.params["indicator"] else np.zeros((values.shape[1], 0))
+        if self.multi:
+            return [np.concatenate([values[:, :, column].T, seen], axis=1) for column in range(values.shape[2])]
+        return [np.concatenate([*values, seen], axis=1)]
+
+
+def make(model: Model, names, multi: bool, seed: int):
+    """The fusion of a model's section, not yet fitted."""
+    if model.head == "mean":
+        return Mean(names, model.params, multi)
+    if model.head == "log_product":
+        return LogProduct(names, model.params, multi)
+    return Stack(names, model.params, multi, model.inner, seed, model.balance == "class_weight")
+
+
+def fuse(
+    model: Model,
+    data: Labels,
+    folds: np.ndarray,
+    unlabelled: list[str],
+    members: Mapping[str, Path | str],
+    multi: bool,
+    seed: int,
+) -> tuple[list[Part], list[dict]]:
+    """Predictions of a late fusion.
+
+    Args:
+        model: its section of the study file.
+        data: the labelled videos.
+        folds: (repeats, n) fold of each of them.
+        unlabelled: slugs of the others.
+        members: member -> its predictions file.
+        multi: several labels a video.
+        seed: of the models.
+
+    Returns:
+        Parts of the predictions table, and what balancing did, a mapping a fitted meta model.
+
+    Raises:
+        FusionError: predictions of a member were made with other labels or splits, or lack inner rows.
+        LeakError: inner rows of a fold hold a video or a group of that fold.
+    """
+    names = list(model.members)
+    read = {name: _read(members[name], name, data) for name in names}
+    targets, groups = data.targets, np.array(data.groups, dtype=object)
+    parts, balanced = [], []
+    for repeat, of_row in enumerate(folds):
+        for fold in np.unique(of_row).tolist():
+            train, test = np.flatnonzero(of_row != fold), np.flatnonzero(of_row == fold)
+            key = ("test", repeat, fold)
+            rows = _gather(read, key, [data.videos[row] for row in test], names)
+            learned = rows.take(np.array([], dtype=int))
+            if model.head == "logistic":
+                _refuse_leaks(read, ("inner", repeat, fold), data, train, groups[test])
+                learned = _gather(read, ("inner", repeat, fold), [data.videos[row] for row in train], names)
+            fitted, done = _fit(
+                model, names, multi, seed + repeat, learned, targets[train], groups[train], data.classes
+            )
+            balanced += [{"repeat": repeat, "outer": fold, **one} for one in done]
+            videos = [data.videos[row] for row in test]
+            p, seen = fitted.predict_proba(rows), fitted.covers(rows)
+            parts.append(Part("test", fold, repeat, seed + repeat, videos, p, seen, targets[test]))
+    if unlabelled:
+        rows = _gather(read, ("new", 0, -1), unlabelled, names)
+        learned = rows.take(np.array([], dtype=int))
+        if model.head == "logistic":
+            learned = _all_tests(read, data, folds[0], names)
+        fitted, _ = _fit(model, names, multi, seed, learned, targets, groups, data.classes)
+        p, seen = fitted.predict_proba(rows), fitted.covers(rows)
+        parts.append(Part("new", -1, 0, seed, unlabelled, p, seen, None))
+    return parts, balanced
+
+
+def _all_tests(read, data: Labels, of_row: np.ndarray, names) -> Members:
+    """The members' test rows of the first repeat, for all labelled videos in their order."""
+    rows = [np.flatnonzero(of_row == fold) for fold in np.unique(of_row)]
+    tests = [_gather(read, ("test", 0, int(of_row[one[0]])), [data.videos[row] for row in one], names) for one in rows]
+    joined = Members(
+        np.concatenate([one.probability for one in tests], axis=1),
+        np.concatenate([one.covered for one in tests], axis=1),
+    )
+    return joined.take(np.argsort(np.concatenate(rows)))
+
+
+def _fit(model: Model, names, multi, seed, learned: Members, targets, groups, classes):
+    """A fusion fitted on rows that its members had not seen, balanced when asked."""
+    fusion = make(model, names, multi, seed)
+    if model.head != "logistic" or model.balance == "none":
+        return fusion.fit(learned, targets, list(groups)), []
+    before = balance.counted(targets, classes)
+    if model.balance == "class_weight":
+        after = balance.counted(targets, classes, balance.class_weights(targets))
+    else:
+        chosen = balance.resample(targets, seed)
+        learned, targets, groups = learned.take(chosen), targets[chosen], groups[chosen]
+        after = balance.counted(targets, classes)
+    return fusion.fit(learned, targets, list(groups)), [{"before": before, "after": after}]
+
+
+def _read(path, name: str, data: Labels) -> dict[tuple[str, int, int], Part]:
+    try:
+        parts = read_predictions(path, data.classes)
+    except ValueError as error:
+        raise FusionError(f"member {name!r}: {error}") from error
+    where = {video: row for row, video in enumerate(data.videos)}
+    targets = data.targets
+    for part in parts.values():
+        if part.truth is not None:
+            rows = [where.get(video, -1) for video in part.videos]
+            if -1 in rows or (part.truth != targets[rows]).any():
+                raise FusionError(f"member {name!r}: {path} was made with other labels; make it again")
+    return parts
+
+
+def _gather(read, key: tuple[str, int, int], videos: list[str], names) -> Members:
+    """Predictions of all members for `videos`, in this order."""
+    probability, covered = [], []
+    for name in names:
+        part = read[name].get(key)
+        where = {video: row for row, video in enumerate(part.videos)} if part else {}
+        missing = [video for video in videos if video not in where]
+        if missing or part is None or len(where) != len(videos):
+            role, repeat, fold = key
+            raise FusionError(
+                f"member {name!r} has no {role} rows that fit repeat {repeat}, fold {fold} "
+                f"({len(missing)} of {len(videos)} videos missing, {len(where)} there): its predictions were made with "
+                f"other splits or inner folds; make them again"
+            )
+        rows = [where[video] for video in videos]
+        probability.append(part.probability[rows])
+        covered.append(part.covered[rows])
+    return Members(np.stack(probability), np.stack(covered))
+
+
+def _refuse_leaks(read, key, data: Labels, train: np.ndarray, test_groups: np.ndarray) -> None:
+    """Inner rows of a fold must be training videos of that fold alone, of other groups than its test videos."""
+    allowed, hidden = {data.videos[row] for row in train}, set(test_groups.tolist())
+    group_of = dict(zip(data.videos, data.groups, strict=True))
+    for name, parts in read.items():
+        part = parts.get(key)
+        wrong = [video for video in (part.videos if part else ()) if video not in allowed or group_of[video] in hidden]
+        if wrong:
+            raise LeakError(f"member {name!r}: inner rows of fold {key[2]} hold its test videos or groups: {wrong[:5]}")

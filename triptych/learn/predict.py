@@ -1,0 +1,259 @@
+"""Out-of-fold predictions of one model for one task: everything is fitted inside its training fold.
+
+For each repeat and fold the model learns from the other folds and predicts the fold (role `test`). Members of a stack
+also predict each training row out of inner folds of the same groups (role `inner`). Unlabelled videos are predicted by
+the model refitted on all labelled ones (role `new`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triptych.core.config import Model, Task
+from triptych.core.files import replace_json
+from triptych.learn import balance as balancing
+from triptych.learn import fusion, heads
+from triptych.learn.inputs import Block, FeatureBlock, assemble, covered
+from triptych.learn.params import TEXT_PARAMS, as_model, validate, values_of
+from triptych.learn.splits import assign, folds_of
+from triptych.learn.table import LeakError, Part, write_predictions
+from triptych.learn.tasks import Labels, as_task, read_labels
+from triptych.learn.text import TextBlock, join_fields, read_transcripts
+
+VERSION = "1"
+logger = logging.getLogger("triptych")
+
+
+@dataclass
+class Problem:
+    """A model and the rows it may read: the labelled videos first, then the unlabelled ones.
+
+    Attributes:
+        model: the model's section of the study file.
+        data: the labelled videos.
+        blocks: its inputs over all rows; none for baselines.
+        size: number of rows.
+        multi: several labels a video.
+        threads: threads that a fit may use.
+        balanced: what balancing did, a mapping a fit.
+        notes: what was odd, for the log.
+    """
+
+    model: Model
+    data: Labels
+    blocks: Sequence[Block]
+    size: int
+    multi: bool
+    threads: int = 1
+    balanced: list[dict] = field(default_factory=list)
+    notes: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.targets, self.groups = self.data.targets, np.array(self.data.groups, dtype=object)
+        self.covered = covered(self.blocks) if self.blocks else np.ones(self.size, dtype=bool)
+
+    def fit_predict(self, train: np.ndarray, test: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, dict | None]:
+        """Learn from the rows `train`, predict the rows `test`.
+
+        Rows without any input, and all rows when the training rows teach nothing, get the training prior.
+
+        Returns:
+            Probabilities (n, K), covered (n,), and the label distribution before and after balancing.
+
+        Raises:
+            LeakError: a row or a group is on both sides.
+        """
+        refuse_leaks(self.data, train, test)
+        prior = heads.prior(self.targets[train])
+        out, seen = np.tile(prior, (len(test), 1)), self.covered[test].copy()
+        learn = np.flatnonzero(self.covered[train])
+        matrices = assemble(self.blocks, train, test) if self.blocks else (np.zeros((len(train), 0)), out[:, :0])
+        usable = self.targets[train][learn].any(axis=0).sum() >= (1 if self.multi else 2)
+        if matrices is None or (self.blocks and not usable):
+            self.notes.add("a training fold has nothing to learn from: its test videos get the training prior")
+            return out, np.zeros(len(test), dtype=bool), None
+        chosen, done = self._balance(learn, self.targets[train][learn], seed)
+        x, groups = matrices[0][chosen], self.groups[train][chosen].tolist()
+        head = heads.make(
+            self.model.head,
+            self.model.params,
+            multi=self.multi,
+            inner=self.model.inner,
+            seed=seed,
+            threads=self.threads,
+            class_weight=self.model.balance == "class_weight",
+        )
+        head.fit(x, self.targets[train][chosen], groups)
+        rows = np.flatnonzero(seen)
+        if len(rows):
+            out[rows] = np.clip(head.predict_proba(matrices[1][rows]), 0.0, 1.0)
+        return out, seen, done
+
+    def _balance(self, learn: np.ndarray, targets: np.ndarray, seed: int) -> tuple[np.ndarray, dict | None]:
+        """Rows of the training fold to learn from (with repetition), and the distributions."""
+        kind, classes = self.model.balance, self.data.classes
+        if kind == "none":
+            return learn, None
+        before = balancing.counted(targets, classes)
+        if kind == "class_weight":
+            after = balancing.counted(targets, classes, balancing.class_weights(targets))
+            return learn, {"before": before, "after": after}
+        chosen = balancing.resample(targets, seed)
+        return learn[chosen], {"before": before, "after": balancing.counted(targets[chosen], classes)}
+
+
+def refuse_leaks(data: Labels, train: np.ndarray, test: np.ndarray) -> None:
+    """Stop when a video, or a group of labelled videos, is on both sides, or a training video is unlabelled.
+
+    Raises:
+        LeakError: naming them.
+    """
+    if len(np.unique(train)) != len(train) or len(np.unique(test)) != len(test):
+        raise LeakError("a video occurs twice among the training or the test videos")
+    if len(train) and train.max() >= len(data.videos):
+        raise LeakError("an unlabelled video is among the training videos")
+    labelled = test[test < len(data.videos)]
+    both = np.intersect1d(train, labelled)
+    if len(both):
+        raise LeakError(f"videos on both sides of a split: {[data.videos[row] for row in both[:5]]}")
+    shared = {data.groups[row] for row in train} & {data.groups[row] for row in labelled}
+    if shared:
+        raise LeakError(f"groups on both sides of a split: {sorted(shared)[:5]}")
+
+
+def run_model(
+    name: str,
+    model: Model | Mapping[str, Any],
+    task: Task | Mapping[str, Any],
+    *,
+    labels: Path | str,
+    splits: Path | str,
+    out: Path | str,
+    features: Mapping[str, Path | str] | None = None,
+    transcripts: Iterable[Path | str] = (),
+    fields: Mapping[str, Mapping[str, str]] | None = None,
+    members: Mapping[str, Path | str] | None = None,
+    inner: int = 0,
+    balance: Path | str | None = None,
+    threads: int = 1,
+) -> dict[str, Any]:
+    """Fit one model for one task and write its predictions.
+
+    Args:
+        name: the model's name, for messages and titles.
+        model: its section of the study file.
+        task: the task's section.
+        labels: labels.parquet.
+        splits: the split file.
+        out: where the predictions go.
+        features: feature -> its HDF5 file, for the model's `inputs`.
+        transcripts: transcript files, for the text field `transcript`.
+        fields: column of the table -> slug -> text, for other text fields.
+        members: member -> its predictions file, for a late fusion.
+        inner: inner folds for which it must also predict, because a stack reads it (`Study.inner_folds`); 0 for none.
+        balance: where the label distribution before and after balancing goes: a picture (`.svg`) or numbers (`.json`).
+        threads: threads of this job.
+
+    Returns:
+        Facts for the log: fits, videos, balanced (a mapping a fold), notes.
+
+    Raises:
+        ValueError: faulty parameters, other labels or splits than the inputs were made with.
+        LeakError: a leak.
+    """
+    from threadpoolctl import threadpool_limits
+
+    model, task = as_model(model), as_task(task)
+    faults = validate(model, name)
+    if faults:
+        raise ValueError("\n".join(faults))
+    everything = read_labels(labels)
+    data, unlabelled = everything.labelled(), everything.unlabelled()
+    folds = folds_of(splits, data, task)
+    with threadpool_limits(limits=threads):
+        if model.fusion == "late":
+            parts, balanced = fusion.fuse(model, data, folds, unlabelled, members or {}, task.multi_label, task.seed)
+            notes: list[str] = []
+        else:
+            videos = data.videos + unlabelled
+            blocks = _blocks(model, videos, features or {}, transcripts, fields or {})
+            problem = Problem(model, data, blocks, len(videos), task.multi_label, threads)
+            parts = _cross_fit(problem, folds, unlabelled, task, inner)
+            balanced, notes = problem.balanced, sorted(problem.notes)
+    write_predictions(out, parts, data.classes, task.multi_label)
+    if balance is not None:
+        _write_balance(balance, name, data, balanced)
+    for note in notes:
+        logger.warning("model %s: %s", name, note)
+    return {"model": name, "fits": len(parts), "videos": len(data.videos), "balanced": balanced, "notes": notes}
+
+
+def _blocks(model: Model, videos, features, transcripts, fields) -> list[Block]:
+    from triptych.encoders.pooling import read_feature
+
+    blocks: list[Block] = []
+    for name in model.inputs:
+        ids, values, mask = read_feature(features[name])
+        where = {video: row for row, video in enumerate(ids)}
+        rows = np.array([where.get(video, -1) for video in videos], dtype=int)
+        present = (rows >= 0) & np.asarray(mask, dtype=bool)[rows] if len(ids) else np.zeros(len(videos), dtype=bool)
+        taken = np.where(present[:, None], values[rows], 0.0) if len(ids) else np.zeros((len(videos), values.shape[1]))
+        blocks.append(FeatureBlock(name, taken, present, videos))
+    if model.text:
+        texts = dict(fields)
+        if "transcript" in model.text:
+            texts["transcript"] = read_transcripts(transcripts)
+        params = values_of(TEXT_PARAMS, model.params)
+        blocks.append(TextBlock(join_fields(videos, model.text, texts), model.vectorizer, params))
+    return blocks
+
+
+def _cross_fit(problem: Problem, folds: np.ndarray, unlabelled: list[str], task: Task, inner: int) -> list[Part]:
+    data, parts = problem.data, []
+    for repeat, of_row in enumerate(folds):
+        seed = task.seed + repeat
+        for fold in np.unique(of_row).tolist():
+            train, test = np.flatnonzero(of_row != fold), np.flatnonzero(of_row == fold)
+            p, seen, done = problem.fit_predict(train, test, seed)
+            if done:
+                problem.balanced.append({"repeat": repeat, "outer": fold, **done})
+            videos = [data.videos[row] for row in test]
+            parts.append(Part("test", fold, repeat, seed, videos, p, seen, problem.targets[test]))
+            if inner:
+                parts.append(_inner_part(problem, train, fold, repeat, seed, inner))
+    if unlabelled:
+        rows = np.arange(len(data.videos), problem.size)
+        p, seen, _ = problem.fit_predict(np.arange(len(data.videos)), rows, task.seed)
+        parts.append(Part("new", -1, 0, task.seed, unlabelled, p, seen, None))
+    return parts
+
+
+def _inner_part(problem: Problem, train: np.ndarray, fold: int, repeat: int, seed: int, inner: int) -> Part:
+    """Out-of-fold predictions of the training rows of a fold; the inner folds keep groups together."""
+    targets, groups = problem.targets[train], problem.groups[train].tolist()
+    found = assign(groups, targets, min(inner, len(set(groups))), f"inner {seed} {fold}")
+    of_row = np.array([found[group] for group in groups])
+    probability, seen = np.zeros(targets.shape), np.zeros(len(train), dtype=bool)
+    for one in np.unique(of_row):
+        rows = np.flatnonzero(of_row == one)
+        probability[rows], seen[rows], _ = problem.fit_predict(train[of_row != one], train[rows], seed)
+    videos = [problem.data.videos[row] for row in train]
+    return Part("inner", fold, repeat, seed, videos, probability, seen, targets)
+
+
+def _write_balance(path: Path | str, name: str, data: Labels, balanced: list[dict]) -> None:
+    """The label distribution, also of a model that balances nothing: then before and after are the same."""
+    rows = balanced
+    if not rows:
+        counts = balancing.counted(data.targets, data.classes)
+        rows = [{"before": counts, "after": counts}]
+    if Path(path).suffix == ".svg":
+        balancing.draw(balancing.mean_of(rows, "before"), balancing.mean_of(rows, "after"), path, title=name)
+    else:
+        replace_json(path, {"model": name, "classes": data.classes, "folds": balanced})

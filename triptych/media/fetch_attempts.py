@@ -1,0 +1,149 @@
+"""What is remembered of downloads beside the results: failed attempts of a video, and a run that must stop fetching.
+
+Neither is ever an input of a job, so that clocks and counts change nothing downstream. The rules put `token` into the
+parameters of a download's job: it grows by one when a recorded failure is due again, and that reruns the job.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from triptych.core.files import read_json, replace_json
+from triptych.core.paths import Paths
+from triptych.core.status import Outcome, stop
+
+#: Notes of runs older than this many seconds are removed.
+RUN_NOTE_AGE = 7 * 24 * 3600.0
+
+
+def token(paths: Paths, slug: str, params: dict[str, Any], retry_failed: bool = False) -> int:
+    """The number of failures of a video that have been taken up again; for the parameters of its job.
+
+    One `stat` for a video that never failed, one small file read for others.
+
+    Args:
+        paths: the study's files.
+        slug: the video.
+        params: the study's `fetch` section; `retry_after_hours` is read.
+        retry_failed: the user asks for failed downloads now, permanent ones too.
+
+    Returns:
+        The token of the last attempt (0 without one), plus one when its failure is due again.
+    """
+    seen = _read(paths.attempts(slug))
+    used = int(seen.get("token", 0))
+    failed_at = seen.get("failed_at")
+    if failed_at is None:
+        return used
+    age = time.time() - float(failed_at)
+    due = bool(seen.get("transient")) and not 0 <= age < float(params["retry_after_hours"]) * 3600
+    return used + 1 if due or retry_failed else used
+
+
+def record(paths: Paths, slug: str, used: int, outcome: Outcome) -> None:
+    """Note how an attempt with token `used` ended. A first success leaves no file."""
+    path = Path(paths.attempts(slug))
+    if outcome.ok and used == 0 and "refetched" not in _read(path):
+        path.unlink(missing_ok=True)
+        return
+    note: dict[str, Any] = {
+        "token": used,
+        "failed_at": None if outcome.ok else time.time(),
+        "transient": outcome.transient,
+        "reason": outcome.reason,
+    }
+    refetched = _read(path).get("refetched")
+    if refetched:
+        note["refetched"] = refetched
+    replace_json(path, note)
+
+
+def record_refetch(paths: Paths, slug: str, sha256: str, changed: bool) -> None:
+    """Note that a source which had been removed was downloaded again."""
+    note = _read(paths.attempts(slug)) or {"token": 0, "failed_at": None, "transient": False, "reason": None}
+    note["refetched"] = [*note.get("refetched", []), {"sha256": sha256, "changed": changed}]
+    replace_json(paths.attempts(slug), note)
+
+
+def _read(path: Path | str) -> dict[str, Any]:
+    """The note of a video; empty without one, or when it is damaged."""
+    try:
+        found = read_json(path)
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+class RunStop:
+    """Whether this run of Snakemake must stop fetching; shared by its jobs through one small locked file.
+
+    Args:
+        paths: the study's files.
+        run: name of the run (any text); empty: the count is of this job alone.
+        limit: answers 429 after which fetching stops.
+    """
+
+    def __init__(self, paths: Paths, run: str, limit: int) -> None:
+        self.limit = limit
+        self.path: Path | None = None
+        self._alone: dict[str, Any] = {}
+        if run:
+            folder = Path(paths.attempts("x")).parent
+            self.path = folder / f".run-{hashlib.sha256(run.encode()).hexdigest()[:16]}.json"
+
+    def check(self) -> None:
+        """Raise `failed: fetching_stopped` (transient) when fetching has stopped for this run."""
+        if self.stopped:
+            raise stop("failed", "fetching_stopped", f"Fetching stopped for this run: {self.stopped}.", transient=True)
+
+    @property
+    def stopped(self) -> str | None:
+        """Why fetching stopped, or None."""
+        return (self._alone if self.path is None else _read(self.path)).get("stopped")
+
+    def count_429(self, host: str) -> bool:
+        """Count one answer 429; whether fetching is now stopped."""
+        with self._note() as note:
+            note["answers_429"] = int(note.get("answers_429", 0)) + 1
+            if note["answers_429"] >= self.limit:
+                note.setdefault("stopped", f"{note['answers_429']} answers 429 (too many requests), last of {host}")
+            return "stopped" in note
+
+    def bot_check(self, host: str) -> None:
+        """Stop at once: a site asks for proof of a human visitor."""
+        with self._note() as note:
+            note.setdefault("stopped", f"{host} asks to confirm that this is no bot")
+
+    @contextlib.contextmanager
+    def _note(self):
+        """The note, held alone and written back."""
+        if self.path is None:
+            yield self._alone
+            return
+        if not self.path.exists():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            _sweep(self.path.parent)
+        with self.path.open("a+") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            handle.seek(0)
+            note: dict[str, Any] = {}
+            with contextlib.suppress(ValueError):
+                note = json.loads(handle.read() or "{}")
+            yield note
+            handle.seek(0)
+            handle.truncate()
+            json.dump(note, handle)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the notes of old runs."""
+    for path in folder.glob(".run-*.json"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > RUN_NOTE_AGE:
+                path.unlink()

@@ -1,0 +1,165 @@
+"""Keyframes: the frames nearest to the centroids of a k-means over candidate frames, in the order of time."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from triptych.core.status import stop
+from triptych.media.candidates import Found, Scan, Source, even_times, keyframe_packets, pixel_aspect, scan
+from triptych.media.cluster import choose
+from triptych.media.sandbox import Answer
+from triptych.media.sheet import contact_sheet
+from triptych.media.stored import Writer
+
+VERSION = "1"
+#: Most candidates whose grey thumbnails are kept (for motion).
+THUMBS = 256
+
+
+def extract(source: Source) -> Answer:
+    """Choose and decode the keyframes of a video, for `sandbox.run`.
+
+    Returns:
+        `data`: count, times (s), decoded_until (s), declared (s), mode, candidates, keyframe_packets, width and height.
+        `arrays`: those of the h5 file (see `read`) and `sheet`, the contact sheet as JPEG bytes.
+        Warnings: `truncated`, `corrupt_packets`, `timestamps`, `black`.
+
+    Raises:
+        Refused: `failed: undecodable` (no frame at all), `failed: truncated` (below `min_fraction`), limits.
+    """
+    params = source.params
+    writer = Writer(params)
+    writer.pixels(pixel_aspect(source))
+    seen = scan(source)
+    mode = params["mode"]
+    if mode == "auto":
+        enough = len(seen.keys) >= max(1, min(2 * params["count"], len(seen.ticks)))
+        mode = "keyframe-packets" if enough else "exact"
+    found = (keyframe_packets if mode == "keyframe-packets" else even_times)(source, seen, writer)
+    _check(found, seen, source)
+    chosen = choose(np.stack(found.features), np.asarray(found.usable), params["count"], params["seed"])
+    jpegs = [found.jpegs[found.places[index]] for index in chosen.indices]
+    times = [round(found.times[index], 6) for index in chosen.indices]
+    few = np.unique(np.linspace(0, len(found.times) - 1, min(THUMBS, len(found.times))).round().astype(np.int64))
+    arrays = {
+        "frames/bytes": np.frombuffer(b"".join(jpegs), np.uint8),
+        "frames/offsets": np.cumsum([0] + [len(one) for one in jpegs]).astype(np.int64),
+        "times": np.asarray(times, np.float64),
+        "indices": chosen.indices.astype(np.int64),
+        "weights": chosen.weights,
+        "candidates/thumbs": np.stack([found.greys[position] for position in few]),
+        "candidates/times": np.asarray(found.times)[few],
+        "sheet": np.frombuffer(contact_sheet(jpegs, times), np.uint8),
+    }
+    facts = {"count": len(times), "times": times, "mode": mode, "candidates": len(found.times)}
+    facts |= {"decoded_until": round(seen.until, 6), "declared": seen.declared, "keyframe_packets": len(seen.keys)}
+    facts |= {"width": writer.size[0], "height": writer.size[1]}
+    return Answer(facts, seen.warnings | found.warnings() | _black(found), arrays)
+
+
+def _check(found: Found, seen: Scan, source: Source) -> None:
+    """Stop when nothing can be used, or less than is wished."""
+    if not found.times:
+        what = "no frame can be decoded" if len(seen.ticks) else "the video stream holds no data"
+        raise stop("failed", "undecodable", f"{what}; the file is broken")
+    if seen.declared and seen.until < source.params["min_fraction"] * seen.declared:
+        raise stop(
+            "failed",
+            "truncated",
+            f"only {seen.until / seen.declared:.0%} of the declared {seen.declared:.2f} s is there "
+            "(keyframes.min_fraction)",
+        )
+
+
+def _black(found: Found) -> dict[str, str]:
+    """The warning that candidates are black or corrupt."""
+    unusable = len(found.usable) - sum(found.usable)
+    if not unusable:
+        return {}
+    if unusable == len(found.usable):
+        return {"black": "all frames are black or corrupt; they are kept"}
+    return {"black": f"{unusable} of {len(found.usable)} candidates are black or corrupt and were left out"}
+
+
+@dataclass(frozen=True)
+class Keyframes:
+    """The keyframes of a video.
+
+    Attributes:
+        frames: n arrays (H, W, 3) uint8 RGB, all of one size, in the order of time.
+        times: (n,) seconds.
+        weights: (n,) share of the candidates that each stands for.
+        mask: (n,) True: a frame of its own; False where `padded` repeated one.
+        thumbs: (M, 36, 64) uint8 grey thumbnails of candidates.
+        thumb_times: (M,) seconds of them.
+    """
+
+    frames: list[np.ndarray]
+    times: np.ndarray
+    weights: np.ndarray
+    mask: np.ndarray
+    thumbs: np.ndarray
+    thumb_times: np.ndarray
+
+
+def read(path: Path | str) -> Keyframes:
+    """Read a keyframes file.
+
+    Raises:
+        DamagedStore: it cannot be trusted.
+    """
+    from triptych.core.store import read_arrays
+
+    arrays, _ = read_arrays(path)
+    frames = [decode_jpeg(one) for one in _split(arrays)]
+    present = np.ones(len(frames), dtype=bool)
+    return Keyframes(
+        frames, arrays["times"], arrays["weights"], present, arrays["candidates/thumbs"], arrays["candidates/times"]
+    )
+
+
+def read_jpegs(path: Path | str) -> tuple[list[bytes], np.ndarray]:
+    """The stored JPEGs themselves and their times, for pages and viewers."""
+    from triptych.core.store import read_arrays
+
+    arrays, _ = read_arrays(path, ["frames/bytes", "frames/offsets", "times"])
+    return [one.tobytes() for one in _split(arrays)], arrays["times"]
+
+
+def _split(arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
+    offsets = arrays["frames/offsets"]
+    return [arrays["frames/bytes"][start:end] for start, end in itertools.pairwise(offsets)]
+
+
+def decode_jpeg(data: np.ndarray | bytes) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of JPEG bytes."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(bytes(data))) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def padded(keyframes: Keyframes, count: int) -> Keyframes:
+    """Exactly `count` frames: fewer are repeated evenly in the order of time, more are thinned evenly.
+
+    `mask` is True for the first of each frame's repetitions and False for the others.
+    """
+    number = len(keyframes.frames)
+    if number >= count:
+        positions = np.linspace(0, number - 1, count).round().astype(np.int64)
+    else:
+        positions = np.arange(count) * number // count
+    mask = np.concatenate([[True], positions[1:] != positions[:-1]]) & keyframes.mask[positions]
+    return Keyframes(
+        [keyframes.frames[position] for position in positions],
+        keyframes.times[positions],
+        keyframes.weights[positions],
+        mask,
+        keyframes.thumbs,
+        keyframes.thumb_times,
+    )

@@ -1,0 +1,19 @@
+"""Tables of the results folder, read as the page needs them: numbers as numbers, empty cells as None."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+
+def read_rows(path: Path | str) -> list[dict[str, Any]]:
+    """The rows of a comparison: cells of numeric columns as float, empty ones as None, the others as text."""
+    with Path(path).open(newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    words = {"model", "kind", "modalities", "inputs", "classifier", "fusion", "balance", "vs"}
+    return [{name: cell if name in words else _number(cell) for name, cell in row.items()} for row in rows]
+
+
+def _number(cell: str) -> float | None:
+    return float(cell) if cell else None

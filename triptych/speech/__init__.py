@@ -1,0 +1,1 @@
+"""What is said: captions (and, later, speech recognition) as one form, the Transcript."""
