@@ -6,8 +6,8 @@ import random
 import signal
 import subprocess
 import time
-from pathlib import Path
 
+import psutil
 import pytest
 from harness import EXTRA, Workflow, demo_rows
 
@@ -15,26 +15,15 @@ KILLS = int(os.environ.get("TRIPTYCH_KILLS", "5"))
 RESULTS = ("embeddings/*/*.h5", "features/*.h5", "predictions/*/*.parquet", "metrics/*/*.json", "transcripts/*/*.jsonl")
 
 
-def children(pid: int) -> list[int]:
-    """Processes below `pid`."""
-    found, todo = [], [pid]
-    while todo:
-        own = todo.pop()
-        try:
-            below = [int(word) for word in Path(f"/proc/{own}/task/{own}/children").read_text().split()]
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        found += below
-        todo += below
+def jobs_of(process: subprocess.Popen) -> list[psutil.Process]:
+    """Running scripts of rules below a Snakemake (every thread of it may have started some: no reading of /proc/.../children)."""
+    found = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                if any(".snakemake/scripts" in word for word in child.cmdline()):
+                    found.append(child)
     return found
-
-
-def is_job(pid: int) -> bool:
-    """Whether a process is a script of a rule."""
-    try:
-        return b".snakemake/scripts" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +51,8 @@ def test_kills_lose_nothing(victim, undisturbed, tmp_path):
             stderr=subprocess.DEVNULL,
         )
         # The first job starts some seconds after Snakemake; kills are wanted while jobs run.
-        while process.poll() is None and not any(map(is_job, children(process.pid))):
-            time.sleep(0.02)
+        while process.poll() is None and not jobs_of(process):
+            time.sleep(0.1)
         time.sleep(chance.uniform(0.0, 4.0))
         if process.poll() is not None:
             # All done before the kill: begin again, so that every kill hits a run at work.
@@ -78,11 +67,11 @@ def test_kills_lose_nothing(victim, undisturbed, tmp_path):
             workflow.run("--unlock")
             continue
         # Between two jobs there may be none: the next one is the victim.
-        while process.poll() is None and not (jobs := [pid for pid in children(process.pid) if is_job(pid)]):
-            time.sleep(0.01)
+        while process.poll() is None and not (jobs := jobs_of(process)):
+            time.sleep(0.05)
         if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(chance.choice(jobs), signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                chance.choice(jobs).kill()
                 killed += 1
         process.wait()
     workflow.run("--rerun-incomplete", "--keep-going")
