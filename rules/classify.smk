@@ -20,7 +20,7 @@ rule train_model:
         labels=PATHS.labels("{task}"),
         splits=PATHS.splits("{task}"),
         features=lambda wildcards: [PATHS.feature(name) for name in model_of(wildcards).inputs],
-        texts=lambda wildcards: PLAN.transcripts("text") if "transcript" in model_of(wildcards).text else [],
+        texts=lambda wildcards: sum(PLAN.texts(model_of(wildcards).text).values(), []),
     output:
         predictions=PATHS.predictions("{task}", "{model}"),
         balance=PATHS.balance("{task}", "{model}"),
@@ -39,6 +39,7 @@ rule train_model:
         model=lambda wildcards: model_of(wildcards).model_dump(exclude={"tasks"}),
         task=lambda wildcards: STUDY.tasks[wildcards.task].model_dump(),
         inner=lambda wildcards: STUDY.inner_folds(wildcards.model, wildcards.task),
+        texts=lambda wildcards: PLAN.texts(model_of(wildcards).text),
         columns=lambda wildcards: PLAN.text_columns(model_of(wildcards).text),
         rows=lambda wildcards: PLAN.table_digest_all(PLAN.text_columns(model_of(wildcards).text)),
         version=versions.of("predict"),

@@ -5,26 +5,29 @@ Outputs: embeddings/{encoder}/{shard}.h5, features/{feature}.h5.
 Steps: embed_shard (unchanged videos are taken over from any shard file), pool_feature.
 """
 
+from triptych.core import device
 from triptych.encoders import base as encoder_base
 
 #: Encoder -> all of it that determines results (name, revision, version, parameters), and its modality.
 SIGNATURES = {name: encoder_base.signature(encoder.model_dump()) for name, encoder in STUDY.encoders.items()}
-MODALITIES = {name: encoder_base.find(encoder.use).card.modality for name, encoder in STUDY.encoders.items()}
+CARDS = {name: encoder_base.find(encoder.use).card for name, encoder in STUDY.encoders.items()}
+#: Graphics cards that jobs of this run share.
+GPUS = device.wanted(STUDY.gpus)
+workflow.register_resource("gpu", GPUS)
 
 
 def encoder_inputs(wildcards):
     """What an encoder reads, by its modality."""
-    modality = MODALITIES[wildcards.encoder]
+    modality = CARDS[wildcards.encoder].modality
     if modality == "text":
-        fields = STUDY.encoders[wildcards.encoder].text
-        return [PATHS.transcripts("text", wildcards.shard)] if "transcript" in fields else []
+        return sum(PLAN.texts(STUDY.encoders[wildcards.encoder].text, wildcards.shard).values(), [])
     stage = {"audio": "audio", "image": "keyframes", "video": "probe"}[modality]
     return PLAN.manifests(stage, PLAN.shards[wildcards.shard])
 
 
 def encoder_columns(wildcards):
     """The columns of the table that an encoder reads."""
-    is_text = MODALITIES[wildcards.encoder] == "text"
+    is_text = CARDS[wildcards.encoder].modality == "text"
     return PLAN.text_columns(STUDY.encoders[wildcards.encoder].text) if is_text else []
 
 
@@ -37,11 +40,11 @@ rule embed_shard:
         PATHS.log("embed-{encoder}", "{shard}"),
     benchmark:
         PATHS.benchmark("embed-{encoder}", "{shard}")
-    threads: 1
+    threads: lambda wildcards: STUDY.encoders[wildcards.encoder].threads or CARDS[wildcards.encoder].threads
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards: CARDS[wildcards.encoder].memory_mb,
         runtime=600,
-        gpu=0,
+        gpu=lambda wildcards: int(bool(GPUS) and CARDS[wildcards.encoder].gpu),
     params:
         columns=encoder_columns,
         rows=lambda wildcards: PLAN.table_digest(wildcards.shard, encoder_columns(wildcards)),

@@ -3,7 +3,7 @@
 from triptych.core.job import job
 
 with job(snakemake):
-    from triptych.core import rows
+    from triptych.core import device, rows
     from triptych.core.paths import Paths
     from triptych.encoders.engine import embed_shard
 
@@ -13,13 +13,17 @@ with job(snakemake):
     videos = [
         {"slug": row.slug, "fields": {column: row.fields.get(column, "") for column in columns}} for row in members
     ]
-    embed_shard(
-        config["encoders"][wildcards.encoder],
-        videos,
-        Paths.from_config(config),
-        wildcards.shard,
-        name=wildcards.encoder,
-        shards=config["shards"],
-        threads=snakemake.threads,
-        remake={"limits": config["limits"], "fetch": config["fetch"]},
-    )
+    gpus = device.wanted(config["gpus"]) if snakemake.resources.gpu else 0
+    with device.lease(gpus) as card:
+        embed_shard(
+            config["encoders"][wildcards.encoder],
+            videos,
+            Paths.from_config(config),
+            wildcards.shard,
+            name=wildcards.encoder,
+            shards=config["shards"],
+            device=card,
+            threads=snakemake.threads,
+            sources=list(config["transcripts"]),
+            remake={"limits": config["limits"], "fetch": config["fetch"]},
+        )

@@ -16,7 +16,7 @@ with job(snakemake):
         splits=snakemake.input.splits,
         out=snakemake.output.predictions,
         features=dict(zip(model["inputs"], snakemake.input.features, strict=True)),
-        transcripts=snakemake.input.texts,
+        transcripts=snakemake.params.texts,
         fields={column: {row.slug: row.fields.get(column, "") for row in table} for column in columns},
         inner=snakemake.params.inner,
         balance=snakemake.output.balance,

@@ -168,7 +168,7 @@ def test_text_is_joined_and_its_vocabulary_comes_from_the_training_fold(tmp_path
     lines = [{"video": row["slug"], "segments": [{"text": one.texts[row["slug"]]}]} for row in one.rows]
     (tmp_path / "0.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     model = {"text": ["transcript"], "inputs": ["seen"], "fusion": "early", "head": "svc"}
-    assert accuracy(one.run("m", model, transcripts=[tmp_path / "0.jsonl"])) > 0.95
+    assert accuracy(one.run("m", model, transcripts={"transcript": [tmp_path / "0.jsonl"]})) > 0.95
 
 
 def test_text_that_teaches_nothing_gives_the_prior(tmp_path):

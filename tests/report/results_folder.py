@@ -195,7 +195,7 @@ def learn(paths: Paths, study: dict, task: str, rows: list[dict], shards: list[s
             splits=paths.splits(task),
             out=paths.predictions(task, name),
             features={one: paths.feature(one) for one in model["inputs"]},
-            transcripts=[paths.transcripts("text", shard) for shard in shards],
+            transcripts={"transcript": [paths.transcripts("text", shard) for shard in shards]},
             members={one: paths.predictions(task, one) for one in model["members"]} or None,
             balance=None if model["fusion"] == "late" else paths.balance(task, name),
         )

@@ -16,7 +16,7 @@ RESULTS = ("embeddings/*/*.h5", "features/*.h5", "predictions/*/*.parquet", "met
 
 
 def jobs_of(process: subprocess.Popen) -> list[psutil.Process]:
-    """Running scripts of rules below a Snakemake (every thread of it may have started some: no reading of /proc/.../children)."""
+    """Running scripts of rules below a Snakemake, whichever of its threads started them."""
     found = []
     with contextlib.suppress(psutil.NoSuchProcess):
         for child in psutil.Process(process.pid).children(recursive=True):

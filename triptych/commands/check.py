@@ -120,7 +120,7 @@ def check_study_alone(study: Study) -> list[str]:
     encoders = {name: encoder.model_dump() for name, encoder in study.encoders.items()}
     faults = []
     for name, encoder in encoders.items():
-        faults += base.validate(name, encoder, study.keyframes.short_side)
+        faults += base.validate(name, encoder, study.keyframes.short_side, study.keyframes.uniform)
     faults += base.feature_faults(
         {name: feature.model_dump(by_alias=True) for name, feature in study.features.items()}, encoders
     )
@@ -175,8 +175,8 @@ def _text_faults(study: Study, corpus: Corpus) -> list[str]:
             if column == "transcript":
                 if not study.transcripts:
                     faults.append(f"{place}: reads `transcript`, but the study has no `transcripts`")
-            else:
-                faults += _column_fault(place, column, corpus, ["transcript"])
+            elif column not in study.transcripts:
+                faults += _column_fault(place, column, corpus, ["transcript", *study.transcripts])
     return faults
 
 

@@ -93,6 +93,8 @@ class Keyframes(Section):
     """Short side in pixels of the stored frames."""
     jpeg_quality: int = Field(95, ge=50, le=100)
     """JPEG quality of the stored frames."""
+    uniform: int = Field(0, ge=0, le=64)
+    """Frames at even times that are stored beside the keyframes, for encoders with `frames: uniform`; 0 for none."""
     min_fraction: float = Field(0.0, ge=0, le=1)
     """Share of the declared duration that must decode; a video below it is `failed: truncated`."""
     seed: int = 0
@@ -103,7 +105,17 @@ class Transcript(Section):
     """A source of transcripts; sources are tried in the order of the file."""
 
     use: Name
-    """The transcriber: `captions` (the table's or the platform's captions)."""
+    """The transcriber: `captions` (the table's or the platform's captions), a speech recogniser or `ocr`."""
+    model: str | None = None
+    """Weights of the transcriber: a local path, an id of a hub, or a size (`small`)."""
+    revision: str | None = None
+    """Commit of a hub's model; the one of `models.lock` by default."""
+    batch: int = Field(8, ge=1)
+    """Stretches of sound that go through the model at once."""
+    precision: Literal["auto", "float32", "bfloat16", "float16", "int8"] = "auto"
+    """Numbers that the model computes with; `auto`: by device."""
+    threads: int | None = Field(None, ge=1)
+    """Threads of a job; what the transcriber's card says by default."""
     when: Literal["always", "no_text"] = "always"
     """`no_text`: only for videos that the sources before it left without text."""
     language: str | None = None
@@ -116,7 +128,19 @@ class Encoder(Section):
     """An encoder: what it reads is told by its card (`triptych doctor` lists them)."""
 
     use: str
-    """Registered name (`classic-image`, `classic-audio`, `minilm`) or import path `module:Class`."""
+    """Registered name (`triptych models` lists them) or import path `module:Class`."""
+    model: str | None = None
+    """Weights: a local path or an id of a hub; the card's by default."""
+    revision: str | None = None
+    """Commit of a hub's model; the one of `models.lock` by default."""
+    frames: Literal["keyframes", "uniform"] | None = None
+    """For image encoders: which stored frames are read; the card's choice by default."""
+    store: Literal["float32", "float16"] = "float32"
+    """Numbers that arrays are stored with."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Numbers that a network computes with on a graphics card; `auto`: bfloat16. On the CPU always float32."""
+    threads: int | None = Field(None, ge=1)
+    """Threads of a job; what the encoder's card says by default."""
     text: list[str] = Field(default_factory=lambda: ["transcript"])
     """For text encoders: fields that are read, `transcript` or columns of the table."""
     batch: int = Field(32, ge=1)
@@ -275,7 +299,7 @@ class Study(Section):
     shards: int = Field(8, ge=1, le=100_000)
     """Number of shards: jobs of each transcriber and encoder."""
     gpus: Literal["auto"] | int = "auto"
-    """Graphics cards to use; 0 runs all on the CPU. No encoder of the core uses one yet."""
+    """Graphics cards that jobs share; 0 runs all on the CPU."""
     min_ok_fraction: float = Field(0.5, ge=0, le=1)
     """Share of the videos that must be usable; features stop below it."""
     limits: Limits = Field(default_factory=Limits)

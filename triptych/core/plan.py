@@ -147,7 +147,16 @@ class Plan:
 
     def text_columns(self, fields: list[str]) -> list[str]:
         """The columns of the table among text fields."""
-        return [field for field in fields if field != "transcript"]
+        return [field for field in fields if field != "transcript" and field not in self.study.transcripts]
+
+    def texts(self, fields: list[str], shard: str | None = None) -> dict[str, list[str]]:
+        """Transcript files (of one shard, or of all) of the text fields that are no columns, by field."""
+        shards = self.shards if shard is None else [shard]
+        return {
+            field: [self.paths.transcripts("text" if field == "transcript" else field, one) for one in shards]
+            for field in fields
+            if field == "transcript" or field in self.study.transcripts
+        }
 
     def task_columns(self, task: str) -> list[str]:
         """The columns that labels, groups and folds of a task are read from."""

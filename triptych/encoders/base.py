@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from triptych.core import weights
 from triptych.core.files import digest_bytes
 from triptych.core.status import OK, Outcome
 
@@ -33,6 +34,8 @@ REGISTRY = {
 
 #: Most vectors that are stored of a video and array; more are averaged in even segments.
 MAX_VECTORS = 64
+#: Most rows of an array of records (boxes of objects), which cannot be averaged; the first ones are kept.
+MAX_RECORDS = 1024
 
 
 class EncoderError(ValueError):
@@ -87,6 +90,14 @@ class ModelCard:
         packages: modules that must be importable.
         parameters: name -> `Param`.
         frame_side: short side in pixels that stored frames must have at least (image encoders).
+        weights: what kind of weights `model` names (see `triptych.core.weights`).
+        model: the model by default: an id of a hub, or a path; empty when the study file must name one.
+        listed: the weights' format can carry code, so `models.lock` must list the file.
+        frames: which stored frames an image encoder reads by default: `keyframes`, or `uniform` ones.
+        records: arrays whose rows are things (boxes) and are stored as they are, never averaged or pooled.
+        memory_mb: memory of a job, its batches included.
+        threads: of a job on the CPU.
+        gpu: the network runs on a graphics card where there is one, in half precision by autocast.
     """
 
     name: str
@@ -100,15 +111,28 @@ class ModelCard:
     packages: tuple[str, ...] = ()
     parameters: Mapping[str, Param] = field(default_factory=dict)
     frame_side: int = 0
+    weights: weights.Kind = "none"
+    model: str = ""
+    listed: bool = False
+    frames: Literal["keyframes", "uniform"] = "keyframes"
+    records: tuple[str, ...] = ()
+    memory_mb: int = 2000
+    threads: int = 1
+    gpu: bool = False
+
+    @property
+    def has_model(self) -> bool:
+        """Whether the study file names the model (`model:`, `revision:`)."""
+        return self.weights not in ("none", "package")
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Keyframes of a video.
+    """Keyframes of a video, or frames at even times.
 
     Attributes:
         video: slug.
-        frames: distinct keyframes in time order, (H, W, 3) uint8 RGB each.
+        frames: distinct frames in time order, (H, W, 3) uint8 RGB each.
         times: (n,) seconds.
         weights: (n,) share of the video's candidates that each keyframe stands for.
         thumbs: (M, 36, 64) uint8 grey candidates in time order.
@@ -161,18 +185,23 @@ class Encoded:
         arrays: name -> (T, ...) numbers with a leading time axis; a name may be missing (no motion in a picture).
         times: name -> (T, 2) seconds, start and end of what a row was computed from.
         outcome: not ok when the item holds nothing to encode (silence, no words).
+        notes: JSON-able facts for the report, as heading -> lines of [text, number] (the likeliest sounds).
     """
 
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     times: Mapping[str, np.ndarray] = field(default_factory=dict)
     outcome: Outcome = OK
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @runtime_checkable
 class Encoder(Protocol):
     """The contract: made from parameters (cheap, no heavy import), loaded once a job, then given batches.
 
-    The result for an item may not depend on the other items of its batch.
+    The result for an item may not depend on the other items of its batch. An encoder with weights also has the
+    attributes `model` and `revision`, as the study file gives them, and finds its files by `weights_of`. A method
+    `prepare(item)` is called ahead of the device, in a thread; `encode` is then given what it returned, which must keep
+    the attribute `video`.
     """
 
     card: ModelCard
@@ -211,8 +240,16 @@ def find(use: str) -> type:
     return found
 
 
-def create(use: str, params: Mapping[str, Any] | None = None) -> Encoder:
+def create(
+    use: str, params: Mapping[str, Any] | None = None, *, model: str | None = None, revision: str | None = None
+) -> Encoder:
     """An encoder with its parameters, defaults filled in; not loaded yet.
+
+    Args:
+        use: registered name or import path.
+        params: parameters of the encoder.
+        model: its weights; the card's by default.
+        revision: commit of a hub's model; the one of `models.lock` by default.
 
     Raises:
         EncoderError: unknown encoder, or faulty parameters (all of them).
@@ -221,7 +258,29 @@ def create(use: str, params: Mapping[str, Any] | None = None) -> Encoder:
     faults = _param_faults(kind, params or {})
     if faults:
         raise EncoderError(f"{use}: {'; '.join(faults)}")
-    return kind(complete_params(kind.card, params or {}))
+    made = kind(complete_params(kind.card, params or {}))
+    if kind.card.has_model:
+        made.model, made.revision = model or kind.card.model, revision
+    return made
+
+
+def made_from(encoder: Mapping[str, Any]) -> Encoder:
+    """`create` from a section of the study file."""
+    given = {name: encoder.get(name) for name in ("model", "revision")}
+    return create(encoder["use"], encoder.get("params"), **given)
+
+
+def weights_of(made: Encoder) -> weights.Located:
+    """The weights of an encoder, held against `models.lock`.
+
+    Raises:
+        EncoderError: they are not here, or not what they must be.
+    """
+    card = made.card
+    try:
+        return weights.locate(made.model, made.revision, kind=card.weights, listed=card.listed)
+    except weights.WeightsError as error:
+        raise EncoderError(str(error)) from error
 
 
 def complete_params(card: ModelCard, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -239,14 +298,20 @@ def signature(encoder: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         EncoderError: as `create`.
     """
-    made = create(encoder["use"], encoder.get("params"))
+    made = made_from(encoder)
     told = {
         "use": encoder["use"],
         "name": made.card.name,
-        "revision": made.card.revision,
+        # Of weights their content counts, not where they lie.
+        "revision": weights_of(made).identity if made.card.has_model else made.card.revision,
         "version": made.card.version,
         "params": complete_params(made.card, encoder.get("params") or {}),
+        "store": encoder.get("store") or "float32",
     }
+    if made.card.gpu:
+        told["precision"] = encoder.get("precision") or "auto"
+    if made.card.modality == "image":
+        told["frames"] = encoder.get("frames") or made.card.frames
     if made.card.modality == "text":
         told["text"] = list(encoder.get("text") or ["transcript"])
     if encoder["use"] not in REGISTRY:
@@ -260,13 +325,16 @@ def missing_packages(card: ModelCard) -> list[str]:
     return [name for name in card.packages if name not in sys.modules and importlib.util.find_spec(name) is None]
 
 
-def validate(name: str, encoder: Mapping[str, Any], short_side: int | None = None) -> list[str]:
+def validate(
+    name: str, encoder: Mapping[str, Any], short_side: int | None = None, uniform: int | None = None
+) -> list[str]:
     """What is wrong with an encoder of a study file, before any job; nothing heavy is imported.
 
     Args:
         name: its name in the study file.
-        encoder: its section (`use`, `text`, `batch`, `params`).
+        encoder: its section (`use`, `model`, `text`, `batch`, `params`, ...).
         short_side: short side of the stored keyframes (`keyframes.short_side`).
+        uniform: number of frames at even times that are stored (`keyframes.uniform`).
 
     Returns:
         Faults, one line each; empty when it can run.
@@ -287,6 +355,16 @@ def validate(name: str, encoder: Mapping[str, Any], short_side: int | None = Non
             f"{place}.use: {encoder['use']} needs frames with a short side of {card.frame_side} pixels, but "
             f"keyframes.short_side is {short_side}; raise it to {card.frame_side}"
         )
+    if card.modality == "image" and uniform == 0 and (encoder.get("frames") or card.frames) == "uniform":
+        faults.append(f"{place}.frames: frames at even times are not stored; set keyframes.uniform, for example to 32")
+    if card.has_model:
+        try:
+            weights_of(made_from(encoder | {"params": {}}))
+        except EncoderError as error:
+            faults.append(f"{place}.model: {error}")
+    else:
+        given = [key for key in ("model", "revision") if encoder.get(key)]
+        faults += [f"{place}.{key}: {encoder['use']} has no weights to choose" for key in given]
     if card.modality == "text" and not encoder.get("text", ["transcript"]):
         faults.append(f"{place}.text: name at least one field: `transcript` or a column of the table")
     return faults
@@ -298,7 +376,8 @@ def feature_faults(features: Mapping[str, Mapping[str, Any]], encoders: Mapping[
     for name, feature in features.items():
         encoder, _, array = (feature.get("from") or feature["from_"]).partition(".")
         try:
-            arrays = create(encoders[encoder]["use"], encoders[encoder].get("params")).card.arrays
+            made = made_from(encoders[encoder])
+            arrays = [array for array in made.card.arrays if array not in made.card.records]
         except (EncoderError, KeyError):
             continue  # told by `validate`, or by the study file itself
         if array not in arrays:

@@ -39,6 +39,7 @@ def embed_shard(
     shards: int | None = None,
     device: str = "cpu",
     threads: int = 1,
+    sources: Sequence[str] = (),
     remake: Mapping[str, Any] | None = None,
 ) -> dict[str, int]:
     """Write the embeddings of a shard.
@@ -58,6 +59,7 @@ def embed_shard(
             replaced under another number of shards keeps the entries that other shards will want.
         device: `cpu` or `cuda:0`.
         threads: of this job; numeric libraries keep to it.
+        sources: names of the study's sources of transcripts, which text fields may name.
         remake: sections `limits` and `fetch` of the study, for an artefact that must be made again.
 
     Returns:
@@ -68,9 +70,9 @@ def embed_shard(
         OSError: disk full, or weights that are not there.
     """
     told = base.signature(encoder)
-    model = base.create(encoder["use"], encoder.get("params"))
+    model = base.made_from(encoder)
     fields = told.get("text", [])
-    found = inputs.describe(model.card, videos, paths, shard, fields)
+    found = inputs.describe(model.card, videos, paths, shard, fields, sources)
     keys = {video: digest_json([VERSION, told, one.digest]) for video, one in found.items()}
     out = Path(paths.embeddings(name, shard))
     read = functools.partial(inputs.read, model.card, paths=paths, remake=remake)

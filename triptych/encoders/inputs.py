@@ -29,7 +29,12 @@ class Input:
 
 
 def describe(
-    card: ModelCard, videos: Sequence[Mapping[str, Any]], paths: Paths, shard: str, fields: Sequence[str]
+    card: ModelCard,
+    videos: Sequence[Mapping[str, Any]],
+    paths: Paths,
+    shard: str,
+    fields: Sequence[str],
+    sources: Sequence[str] = (),
 ) -> dict[str, Input]:
     """The inputs of a shard's videos, by slug; nothing is decoded.
 
@@ -38,15 +43,20 @@ def describe(
         videos: `{"slug", "fields": {column: text}}` each; `fields` matters for text encoders only.
         paths: of the study.
         shard: name of the shard (whose transcripts are read).
-        fields: `transcript` or columns, in the order in which a text encoder reads them.
+        fields: `transcript`, sources of transcripts or columns, in the order in which a text encoder reads them.
+        sources: names of the study's sources of transcripts.
 
     Raises:
         ValueError: a damaged manifest or transcript file, with its name.
         FileNotFoundError: an upstream file is not there.
     """
     if card.modality == "text":
-        transcripts = read_transcripts(paths.transcripts("text", shard)) if "transcript" in fields else {}
-        return {one["slug"]: _words(one, fields, transcripts.get(one["slug"])) for one in videos}
+        spoken = {}
+        for name in fields:
+            if name == "transcript" or name in sources:
+                stored = "text" if name == "transcript" else name
+                spoken[name] = read_transcripts(paths.transcripts(stored, shard))
+        return {one["slug"]: _words(one, fields, spoken) for one in videos}
     stage, artefact = STAGES[card.modality]
     return {one["slug"]: _media(one["slug"], paths, stage, artefact) for one in videos}
 
@@ -98,24 +108,28 @@ def _pictures(one: Input, paths: Paths, remake: Mapping[str, Any]) -> Pictures:
     return Pictures(one.video, found.frames, found.times, found.weights, found.thumbs, found.thumb_times)
 
 
-def _words(video: Mapping[str, Any], fields: Sequence[str], transcript: Transcript | None) -> Input:
-    """Text fields of a video; the transcript's outcome is the video's when nothing else has text."""
+def _words(video: Mapping[str, Any], fields: Sequence[str], spoken: Mapping[str, Mapping[str, Transcript]]) -> Input:
+    """Text fields of a video; a transcript's outcome is the video's when nothing else has text."""
     columns = video.get("fields") or {}
+    slug = video["slug"]
     found: list[tuple[str, list[tuple[float, float, str]]]] = []
+    silent: list[tuple[str, Outcome]] = []
     for name in fields:
-        if name == "transcript":
+        if name in spoken:
+            transcript = spoken[name].get(slug)
             segments = transcript.segments if transcript is not None and transcript.outcome.ok else ()
             texts = [(one.start, one.end, one.text) for one in segments if one.text.strip()]
+            if transcript is not None and not transcript.outcome.ok:
+                silent.append((name, transcript.outcome))
         else:
             text = str(columns.get(name) or "").strip()
             texts = [(0.0, 0.0, text)] if text else []
         if texts:
             found.append((name, texts))
-    slug = video["slug"]
     if found:
         return Input(slug, digest_json(found), Outcome("ok"), {}, Words(slug, found))
     outcome = Outcome("absent", "no_text", f"no text in {', '.join(fields)}")
-    if transcript is not None and not transcript.outcome.ok:
-        told = transcript.outcome
-        outcome = Outcome(told.status, told.reason, f"transcript: {told.message or told.reason}")
+    if silent:
+        name, told = silent[0]
+        outcome = Outcome(told.status, told.reason, f"{name}: {told.message or told.reason}")
     return Input(slug, digest_json(["text", outcome.as_dict()]), outcome, {})

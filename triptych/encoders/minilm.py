@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from triptych.core import torchvision
 from triptych.core.files import digest_file
 from triptych.encoders.base import Encoded, EncoderError, ModelCard, Param, Words
 
@@ -44,6 +45,7 @@ CARD = ModelCard(
     version=VERSION,
     extra="minilm",
     packages=(PACKAGE, "sentence_transformers"),
+    gpu=True,
     parameters={
         "tokens": Param(128, "word pieces of a window at most (the model was trained on 128)", low=8, high=254),
         "max_windows": Param(256, "of longer texts this many windows, evenly chosen, are read", low=1, high=100_000),
@@ -73,6 +75,7 @@ class MiniLM:
         # Read by the libraries when they are imported: no network, no pool of tokenizer threads.
         os.environ["HF_HUB_OFFLINE"] = "1"
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
+        torchvision.mend()
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
 

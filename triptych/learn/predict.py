@@ -136,7 +136,7 @@ def run_model(
     splits: Path | str,
     out: Path | str,
     features: Mapping[str, Path | str] | None = None,
-    transcripts: Iterable[Path | str] = (),
+    transcripts: Mapping[str, Iterable[Path | str]] | None = None,
     fields: Mapping[str, Mapping[str, str]] | None = None,
     members: Mapping[str, Path | str] | None = None,
     inner: int = 0,
@@ -153,7 +153,7 @@ def run_model(
         splits: the split file.
         out: where the predictions go.
         features: feature -> its HDF5 file, for the model's `inputs`.
-        transcripts: transcript files, for the text field `transcript`.
+        transcripts: text field -> transcript files, for `transcript` and sources of transcripts.
         fields: column of the table -> slug -> text, for other text fields.
         members: member -> its predictions file, for a late fusion.
         inner: inner folds for which it must also predict, because a stack reads it (`Study.inner_folds`); 0 for none.
@@ -182,7 +182,7 @@ def run_model(
             notes: list[str] = []
         else:
             videos = data.videos + unlabelled
-            blocks = _blocks(model, videos, features or {}, transcripts, fields or {})
+            blocks = _blocks(model, videos, features or {}, transcripts or {}, fields or {})
             problem = Problem(model, data, blocks, len(videos), task.multi_label, threads)
             parts = _cross_fit(problem, folds, unlabelled, task, inner)
             balanced, notes = problem.balanced, sorted(problem.notes)
@@ -207,8 +207,7 @@ def _blocks(model: Model, videos, features, transcripts, fields) -> list[Block]:
         blocks.append(FeatureBlock(name, taken, present, videos))
     if model.text:
         texts = dict(fields)
-        if "transcript" in model.text:
-            texts["transcript"] = read_transcripts(transcripts)
+        texts |= {field: read_transcripts(paths) for field, paths in transcripts.items()}
         params = values_of(TEXT_PARAMS, model.params)
         blocks.append(TextBlock(join_fields(videos, model.text, texts), model.vectorizer, params))
     return blocks
