@@ -1,0 +1,1 @@
+"""Tiny random checkpoints of the true classes, built by the tests themselves."""
