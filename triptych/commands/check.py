@@ -92,8 +92,21 @@ def load_file(path: Path | str, *, quick: bool = False) -> Checked:
         faults = _placed(path, error.faults)
         if not Path(path).exists():
             faults = [f"  {path}: there is no such study file; name one with --configfile"]
-        raise CheckError(faults) from error
+        config = _as_snakemake_reads(path)
+        if config is None:
+            raise CheckError(faults) from error
     return load(config, [path], quick=quick)
+
+
+def _as_snakemake_reads(path: Path | str) -> dict[str, Any] | None:
+    """A study file in which the last of two equal keys wins, to tell its other faults too; None when there is no way."""
+    import yaml
+
+    try:
+        found = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def load_or_exit(
