@@ -174,7 +174,7 @@ def test_the_snakefile_gets_an_exit_and_no_traceback(folder, capsys):
 def test_a_key_given_twice_does_not_hide_the_other_faults(tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text("study: a\nstudy: b\ncorpus: nowhere.csv\ncolour: red\n")
-    with pytest.raises(check.CheckError) as told:
-        check.load_file(path)
+    with pytest.raises(CheckError) as told:
+        load_file(path)
     text = str(told.value)
     assert "line 2: 'study' is given twice" in text and "colour: unknown key" in text and "nowhere.csv" in text

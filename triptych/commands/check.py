@@ -99,7 +99,7 @@ def load_file(path: Path | str, *, quick: bool = False) -> Checked:
 
 
 def _as_snakemake_reads(path: Path | str) -> dict[str, Any] | None:
-    """A study file in which the last of two equal keys wins, to tell its other faults too; None when there is no way."""
+    """A study file in which the last of two equal keys wins: to tell its other faults too. None when it cannot."""
     import yaml
 
     try:
