@@ -21,7 +21,7 @@ $(VENV)/.core: pyproject.toml constraints.txt install.sh
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt install.sh
-	./install.sh "$(PYTHON)" "$(VENV)" "test,lint,minilm"
+	./install.sh "$(PYTHON)" "$(VENV)" "test,lint,minilm,models,whisper,yolo,tf,litert,ocr"
 	@touch $@ $(VENV)/.core
 
 demo: $(VENV)/.core ## the whole workflow on the demo corpus; prints where the report is
@@ -32,8 +32,8 @@ demo: $(VENV)/.core ## the whole workflow on the demo corpus; prints where the r
 	@echo "Status:  results/demo/status.tsv"
 	@echo "Next:    . $(VENV)/bin/activate && triptych --help"
 
-test: $(VENV)/.test ## all tests but the browser's and the long ones
-	$(BIN)/python -m pytest -q -m "not browser"
+test: $(VENV)/.test ## all tests but the browser's and the long ones; CORES at a time
+	$(BIN)/python -m pytest -q -n $(CORES) --dist loadgroup -m "not browser"
 
 test-browser: $(VENV)/.test ## opens the report in headless Chromium with hostile titles
 	$(BIN)/python -m pytest -q -m browser

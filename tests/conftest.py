@@ -10,7 +10,13 @@ from support import CHECKOUT, ENVIRONMENT, SHARED, in_checkout
 
 
 def pytest_collection_modifyitems(config, items):
-    """Extra tests are part of the run only where their data are: they are left out, not skipped."""
+    """Extra tests are part of the run only where their data are: they are left out, not skipped.
+
+    Tests of one file stay together when several run at a time, and so do all that share the demo run.
+    """
+    for item in items:
+        name = "demo" if "demo" in item.fixturenames else item.path.name
+        item.add_marker(pytest.mark.xdist_group(name))
     if SHARED:
         return
     extra = [item for item in items if item.get_closest_marker("shared")]
