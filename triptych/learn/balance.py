@@ -103,7 +103,8 @@ def draw(before: Mapping[str, float], after: Mapping[str, float], path_svg: Path
         axes.margins(x=0.12)
         axes.set_xlabel("training videos a fold (mean)")
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, loc="lower right")
+        # Above the bars: inside, the legend would lie on them where classes are nearly equal.
+        axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
         if title:
             axes.set_title(title, loc="left")
         out = io.BytesIO()
