@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import logging
-import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from triptych.core.files import digest_json, writer_lock
 from triptych.core.paths import Paths
-from triptych.core.status import Outcome, Refused
 from triptych.core.store import Entry
 from triptych.encoders import base, inputs
+from triptych.encoders.ahead import batches
+from triptych.encoders.batches import OUT_OF_MEMORY, Runner, computing, is_out_of_memory, numbers
+from triptych.encoders.entries import entry
 from triptych.encoders.shelf import Shelf
 
 VERSION = "1"
 
-#: Bytes of decoded input in one batch; at most three batches are in memory (one encoded, one waiting, one decoded).
-BATCH_BYTES = 96 * 2**20
 LOG_EVERY = 50
+#: Threads that decode ahead, at most; more do not read one disk faster.
+DECODERS = 8
 
 _log = logging.getLogger("triptych.embed")
 
@@ -41,6 +42,7 @@ def embed_shard(
     threads: int = 1,
     sources: Sequence[str] = (),
     remake: Mapping[str, Any] | None = None,
+    spent: dict[str, float] | None = None,
 ) -> dict[str, int]:
     """Write the embeddings of a shard.
 
@@ -50,7 +52,7 @@ def embed_shard(
     that says so.
 
     Args:
-        encoder: section of the study file: `use`, `params`, `text`, `batch`.
+        encoder: section of the study file: `use`, `params`, `text`, `batch`, `store`, `precision`.
         videos: `{"slug", "fields": {column: text}}` each, all of the shard.
         paths: of the study.
         shard: name of the shard.
@@ -58,15 +60,16 @@ def embed_shard(
         shards: number of shards of the study; with it fewer files are looked through, and a shard file that is
             replaced under another number of shards keeps the entries that other shards will want.
         device: `cpu` or `cuda:0`.
-        threads: of this job; numeric libraries keep to it.
+        threads: of this job; numeric libraries keep to it, and as many threads decode ahead.
         sources: names of the study's sources of transcripts, which text fields may name.
         remake: sections `limits` and `fetch` of the study, for an artefact that must be made again.
+        spent: is filled with the wall seconds of `load` (imports included), `encode` and `wait` (for input).
 
     Returns:
         Number of videos `computed`, `taken_over`, and by status.
 
     Raises:
-        EncoderError: the encoder cannot be made.
+        EncoderError: the encoder cannot be made or loaded, or its device is too small for every video.
         OSError: disk full, or weights that are not there.
     """
     told = base.signature(encoder)
@@ -78,7 +81,8 @@ def embed_shard(
     read = functools.partial(inputs.read, model.card, paths=paths, remake=remake)
     with writer_lock(out):
         shelf = Shelf(out, shards)
-        done = shelf.find(keys)
+        # What did not fit into memory is no fact about the video alone: another device may hold it.
+        done = {video: kept for video, kept in shelf.find(keys).items() if kept.outcome.reason != OUT_OF_MEMORY}
         taken = len(done)
         provenance = {"encoder": told, "engine": VERSION}
         for video, one in found.items():
@@ -86,26 +90,46 @@ def embed_shard(
                 done[video] = Entry(video, keys[video], one.outcome, provenance=provenance | {"input": one.digest})
         todo = [found[video] for video in sorted(found) if video not in done]
         _log.info("%s, shard %s: %d videos, %d taken over, %d to compute", name, shard, len(found), taken, len(todo))
+        clock = _Clock(spent)
+        batch = max(1, int(encoder.get("batch", 32)))
+        precision = encoder.get("precision") or "auto"
+        runner = Runner(model, batch, device, precision)
         if todo:
-            _keep_to(threads)
-            model.load(device)
-            _keep_to(threads)  # again: libraries that were imported just now have threads of their own
+            with clock("load"):
+                _load(model, device, threads)
+            if (used := numbers(device, precision)) != "float32":
+                provenance["precision"] = used
+        make = _maker(model, read)
         computed = 0
-        for batch, items in _ahead(read, todo, max(1, int(encoder.get("batch", 32)))):
-            results = _encode(model, items)
+        for ones, items in clock.waiting(batches(make, todo, batch, max(1, min(threads, DECODERS)))):
+            with clock("encode"):
+                results = runner.encode(items)
             entries = [
-                _entry(one, keys[one.video], item, results, provenance) for one, item in zip(batch, items, strict=True)
+                entry(
+                    one.video,
+                    keys[one.video],
+                    results.get(one.video, item),
+                    model.card,
+                    provenance | {"input": one.digest},
+                    told["store"],
+                )
+                for one, item in zip(ones, items, strict=True)
             ]
+            del items  # before the next batch is asked for
             shelf.spill(entries)
-            done.update({entry.video: entry for entry in entries})
+            done.update({made.video: made for made in entries})
             if computed // LOG_EVERY != (computed + len(entries)) // LOG_EVERY:
                 _log.info("%s, shard %s: %d of %d", name, shard, computed + len(entries), len(todo))
             computed += len(entries)
+        runner.check()
         shelf.replace(done.values(), {"encoder": name, "card": json.dumps(told, sort_keys=True)})
     counts = {"computed": computed, "taken_over": taken}
-    for entry in done.values():
-        counts[entry.outcome.status] = counts.get(entry.outcome.status, 0) + 1
+    for kept in done.values():
+        counts[kept.outcome.status] = counts.get(kept.outcome.status, 0) + 1
     _log.info("%s, shard %s: %s", name, shard, ", ".join(f"{number} {what}" for what, number in counts.items()))
+    if todo:
+        told_times = ", ".join(f"{seconds:.1f} s {what}" for what, seconds in clock.spent.items())
+        _log.info("%s, shard %s: %s", name, shard, told_times)
     return counts
 
 
@@ -120,119 +144,64 @@ def _keep_to(threads: int) -> None:
         sys.modules["torch"].set_num_threads(threads)
 
 
-def _encode(model: base.Encoder, items: Sequence[base.Item | Outcome]) -> dict[str, base.Encoded]:
-    """Results by video; a batch for which a card's memory is too small is halved."""
-    usable = [item for item in items if not isinstance(item, Outcome)]
-    if not usable:
-        return {}
+def _load(model: base.Encoder, device: str, threads: int) -> None:
+    _keep_to(threads)
     try:
-        results = model.encode(usable)
+        model.load(device)
     except Exception as error:
-        if type(error).__name__ != "OutOfMemoryError" or len(usable) == 1:
+        if not is_out_of_memory(error):
             raise
-        half = len(usable) // 2
-        return _encode(model, usable[:half]) | _encode(model, usable[half:])
-    if len(results) != len(usable):
-        raise base.EncoderError(f"{model.card.name} gave {len(results)} results for {len(usable)} items")
-    return {item.video: result for item, result in zip(usable, results, strict=True)}
+        raise base.EncoderError(
+            f"{model.card.name}: its weights do not fit into the memory of {device} ({str(error).splitlines()[0]}); "
+            "free it, take a smaller model, or set gpus: 0"
+        ) from error
+    _keep_to(threads)  # again: libraries that were imported just now have threads of their own
 
 
-def _entry(
-    one: inputs.Input,
-    key: str,
-    item: base.Item | Outcome,
-    results: Mapping[str, base.Encoded],
-    provenance: Mapping[str, Any],
-) -> Entry:
-    """The stored form of a result: float32, at most 64 rows an array, finite, or an outcome."""
-    told = dict(provenance) | {"input": one.digest}
-    if isinstance(item, Outcome):
-        return Entry(one.video, key, item, provenance=told)
-    result = results[one.video]
-    if not result.outcome.ok:
-        return Entry(one.video, key, result.outcome, provenance=told)
-    arrays, times = {}, {}
-    for name, values in result.arrays.items():
-        values = np.asarray(values, dtype=np.float32)
-        spans = np.asarray(result.times[name], dtype=np.float64).reshape(-1, 2)
-        if len(values) != len(spans):
-            raise base.EncoderError(f"{told['encoder']['name']}: {len(values)} rows of {name!r}, {len(spans)} times")
-        if len(values) == 0:
-            continue
-        if not np.isfinite(values).all():
-            message = f"{name} has values that are no numbers"
-            return Entry(one.video, key, Outcome("failed", "not_finite", message), provenance=told)
-        arrays[name], times[name] = base.reduce(values, spans)
-    if not arrays:
-        return Entry(one.video, key, Outcome("absent", "nothing_encoded", "the encoder gave no rows"), provenance=told)
-    return Entry(one.video, key, result.outcome, arrays, times, told)
+def _maker(model: base.Encoder, read: Callable[[inputs.Input], base.Item]) -> Callable[[inputs.Input], Any]:
+    """What decodes an input and prepares it for the encoder, in a thread.
+
+    Two threads never prepare at once unless the encoder says that it bears it (`prepare_parallel = True`): tokenizers,
+    for one, do not.
+    """
+    prepare = getattr(model, "prepare", None)
+    if prepare is None:
+        return read
+    alone = contextlib.nullcontext() if getattr(model, "prepare_parallel", False) else threading.Lock()
+
+    def make(one: inputs.Input) -> Any:
+        item = read(one)
+        with alone, computing("cpu", "float32"):
+            prepared = prepare(item)
+        if getattr(prepared, "video", None) != one.video:
+            raise base.EncoderError(f"{model.card.name}: what `prepare` gives must keep the attribute `video`")
+        return prepared
+
+    return make
 
 
-def _ahead(
-    read: Callable[[inputs.Input], base.Item], todo: Sequence[inputs.Input], most: int
-) -> Iterator[tuple[list[inputs.Input], list[base.Item | Outcome]]]:
-    """Batches of decoded inputs, the next one decoded in a thread while this one is encoded."""
-    ready: queue.Queue = queue.Queue(maxsize=1)
-    stopped = threading.Event()
+class _Clock:
+    """Wall seconds of the parts of a job, for its log."""
 
-    def decode() -> None:
+    def __init__(self, spent: dict[str, float] | None) -> None:
+        self.spent = spent if spent is not None else {}
+        self.spent.update(dict.fromkeys(("load", "encode", "wait"), 0.0))
+
+    @contextlib.contextmanager
+    def __call__(self, what: str) -> Iterator[None]:
+        start = time.monotonic()
         try:
-            for batch in _batches(read, todo, most):
-                while not stopped.is_set():
-                    try:
-                        ready.put(batch, timeout=0.2)
-                        break
-                    except queue.Full:
-                        continue
-                if stopped.is_set():
+            yield
+        finally:
+            self.spent[what] += time.monotonic() - start
+
+    def waiting(self, steps: Iterator[Any]) -> Iterator[Any]:
+        """The steps, each one waited for on this clock."""
+        with contextlib.closing(steps):
+            while True:
+                with self("wait"):
+                    step = next(steps, None)
+                if step is None:
                     return
-            last: Any = None
-        except BaseException as error:
-            last = error
-        while not stopped.is_set():
-            try:
-                ready.put(last, timeout=0.2)
-                return
-            except queue.Full:
-                continue
-
-    thread = threading.Thread(target=decode, name="decode-ahead", daemon=True)
-    thread.start()
-    try:
-        while (batch := ready.get()) is not None:
-            if isinstance(batch, BaseException):
-                raise batch
-            yield batch
-    finally:
-        stopped.set()
-        thread.join(timeout=60)
-
-
-def _batches(
-    read: Callable[[inputs.Input], base.Item], todo: Iterable[inputs.Input], most: int
-) -> Iterator[tuple[list[inputs.Input], list[base.Item | Outcome]]]:
-    """Decoded inputs in batches of at most `most` videos and about `BATCH_BYTES`."""
-    batch: list[inputs.Input] = []
-    items: list[base.Item | Outcome] = []
-    size = 0
-    for one in todo:
-        try:
-            item: base.Item | Outcome = read(one)
-        except Refused as refused:
-            item = refused.outcome
-        batch.append(one)
-        items.append(item)
-        size += _bytes(item)
-        if len(batch) >= most or size >= BATCH_BYTES:
-            yield batch, items
-            batch, items, size = [], [], 0
-    if batch:
-        yield batch, items
-
-
-def _bytes(item: base.Item | Outcome) -> int:
-    if isinstance(item, base.Sound):
-        return item.samples.nbytes
-    if isinstance(item, base.Pictures):
-        return sum(frame.nbytes for frame in item.frames) + item.thumbs.nbytes
-    return 0
+                yield step
+                del step
