@@ -1,4 +1,4 @@
-"""Small models of sound with the signatures of the real ones: SavedModels, LiteRT files, checkpoints of transformers."""
+"""Small models of sound with the signatures of the real ones: SavedModels, a LiteRT file, checkpoints."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def build_pca(path: Path) -> Path:
 
 
 def build_yamnet_litert(folder: Path, samples: int = PATCH) -> Path:
-    """A LiteRT file with the input, the outputs and the name of the inner tensor of YAMNet's; with its map of classes."""
+    """A LiteRT file with YAMNet's input, outputs and name of the inner tensor, beside a map of classes."""
     import tensorflow as tf
 
     project, classify = tf.constant(_weights(WINDOW, 1024, 5)), tf.constant(_weights(1024, CLASSES, 6))

@@ -1,10 +1,10 @@
 """Log-mel front ends of YAMNet and VGGish, in numpy and scipy: what the networks see of a sound.
 
-Both (tensorflow/models, research/audioset, `features.py` and `mel_features.py`): 16 kHz mono in [-1, 1], magnitude (not power) of the
-short-time Fourier transform in frames of 400 samples each 160 under a periodic Hann window, FFT of 512; 64 triangular
-filters on the HTK mel scale, 1127 ln(1 + f/700), from 125 to 7500 Hz, none at frequency 0; natural logarithm of the
-energy plus an offset. A patch is 96 frames. They differ in the offset, in the step from patch to patch, and at the end
-of a sound: YAMNet pads it with zeros to whole steps, VGGish drops what does not fill a patch.
+Both (tensorflow/models, research/audioset, `features.py` and `mel_features.py`): 16 kHz mono in [-1, 1], magnitude
+(not power) of the short-time Fourier transform in frames of 400 samples each 160 under a periodic Hann window, FFT of
+512; 64 triangular filters on the HTK mel scale, 1127 ln(1 + f/700), from 125 to 7500 Hz, none at frequency 0; natural
+logarithm of the energy plus an offset. A patch is 96 frames. They differ in the offset, in the step from patch to
+patch, and at the end of a sound: YAMNet pads it with zeros to whole steps, VGGish drops what does not fill a patch.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from math import gcd
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,15 @@ def unusable(sound: Sound, least: int = 1) -> Encoded | None:
 
 def silent(samples: np.ndarray) -> bool:
     """Whether no frame of (n,) samples is louder than `SILENCE`; single parts may be silent in a sound that is not."""
-    energy = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
+    samples = np.asarray(samples, np.float32)
     if len(samples) < FRAME:
-        return bool(energy[-1] / FRAME <= SILENCE**2)
-    sums = (energy[FRAME:] - energy[:-FRAME])[::HOP]
-    return bool(sums.max() / FRAME <= SILENCE**2)
+        samples = np.pad(samples, (0, FRAME - len(samples)))
+    # Frames and their step are whole numbers of blocks of 80 samples: no frame is laid out in memory.
+    block = gcd(FRAME, HOP)
+    blocks = samples[: len(samples) // block * block].reshape(-1, block)
+    energy = np.einsum("ij,ij->i", blocks, blocks)
+    frames = np.lib.stride_tricks.sliding_window_view(energy, FRAME // block)[:: HOP // block]
+    return bool(frames.sum(axis=1, dtype=np.float64).max() / FRAME <= SILENCE**2)
 
 
 def stretches(samples: np.ndarray, patch: int, step: int, count: int, most: int) -> Iterator[np.ndarray]:

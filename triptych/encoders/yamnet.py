@@ -81,9 +81,8 @@ class Yamnet:
         for part in sounds.stretches(samples, PATCH, YAMNET.step * HOP, count, PATCHES):
             scores, embeddings, *_ = self.network(part)
             parts.append((embeddings.numpy(), scores.numpy()))
-        arrays = {
-            name: np.concatenate(found) for name, found in zip(CARD.arrays, zip(*parts, strict=True), strict=True)
-        }
+        embeddings, scores = (np.concatenate(found) for found in zip(*parts, strict=True))
+        arrays = {"embedding": embeddings, "scores": scores}
         if len(arrays["embedding"]) != count or len(arrays["scores"]) != count:
             raise EncoderError(f"yamnet: {self.model} gave {len(arrays['embedding'])} rows for {count} patches")
         spans = YAMNET.spans(len(sound.samples), sound.start)
