@@ -12,6 +12,18 @@ CLASSES = 521
 NAMES = ["Speech", "Child speech, kid speaking", "Conversation"]
 
 
+def decoded(path: Path) -> np.ndarray:
+    """A sound file as (n,) float32 mono at 16 kHz."""
+    import av
+
+    blocks = []
+    to = av.AudioResampler(format="s16", layout="mono", rate=16_000)
+    with av.open(str(path)) as container:
+        for frame in [*container.decode(audio=0), None]:
+            blocks += [one.to_ndarray().reshape(-1) for one in to.resample(frame)]
+    return np.concatenate(blocks).astype(np.float32) / 32768
+
+
 def _log_mel(tf, waveform, offset):
     """The front end as tensorflow/models writes it."""
     spectrum = tf.abs(tf.signal.stft(waveform, WINDOW, HOP, FFT))
@@ -19,7 +31,7 @@ def _log_mel(tf, waveform, offset):
     return tf.math.log(tf.matmul(spectrum, mel) + offset)
 
 
-def _weights(rows, columns, seed):
+def weights(rows, columns, seed):
     return np.random.default_rng(seed).normal(0, rows**-0.5, (rows, columns)).astype(np.float32)
 
 
@@ -32,13 +44,15 @@ def write_class_map(path: Path) -> Path:
 
 def build_yamnet(folder: Path) -> Path:
     """A SavedModel: waveform [n] -> scores (m, 521), embeddings (m, 1024), log-mel (k, 64), and `class_map_path`."""
-    import tensorflow as tf
+    from triptych.encoders.tfhub import tensorflow
+
+    tf = tensorflow()
 
     class Toy(tf.Module):
         def __init__(self):
             super().__init__()
-            self.project = tf.Variable(_weights(BANDS, 1024, 0))
-            self.classify = tf.Variable(_weights(1024, CLASSES, 1))
+            self.project = tf.Variable(weights(BANDS, 1024, 0))
+            self.classify = tf.Variable(weights(1024, CLASSES, 1))
             self.classes = tf.saved_model.Asset(str(write_class_map(folder.with_suffix(".csv"))))
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
@@ -61,12 +75,14 @@ def build_yamnet(folder: Path) -> Path:
 
 def build_vggish(folder: Path) -> Path:
     """A SavedModel: waveform [n] -> embeddings (m, 128)."""
-    import tensorflow as tf
+    from triptych.encoders.tfhub import tensorflow
+
+    tf = tensorflow()
 
     class Toy(tf.Module):
         def __init__(self):
             super().__init__()
-            self.project = tf.Variable(_weights(BANDS, 128, 2))
+            self.project = tf.Variable(weights(BANDS, 128, 2))
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
         def __call__(self, waveform):
@@ -80,15 +96,17 @@ def build_vggish(folder: Path) -> Path:
 def build_pca(path: Path) -> Path:
     """Post-processing of VGGish, with the names of `vggish_pca_params.npz`."""
     means = np.random.default_rng(4).normal(0, 0.5, (128, 1))
-    np.savez(path, pca_eigen_vectors=_weights(128, 128, 3), pca_means=means)
+    np.savez(path, pca_eigen_vectors=weights(128, 128, 3), pca_means=means)
     return path
 
 
 def build_yamnet_litert(folder: Path, samples: int = PATCH) -> Path:
     """A LiteRT file with YAMNet's input, outputs and name of the inner tensor, beside a map of classes."""
-    import tensorflow as tf
+    from triptych.encoders.tfhub import tensorflow
 
-    project, classify = tf.constant(_weights(WINDOW, 1024, 5)), tf.constant(_weights(1024, CLASSES, 6))
+    tf = tensorflow()
+
+    project, classify = tf.constant(weights(WINDOW, 1024, 5)), tf.constant(weights(1024, CLASSES, 6))
 
     class Toy(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([1, samples], tf.float32)])
