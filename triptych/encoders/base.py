@@ -30,6 +30,12 @@ REGISTRY = {
     "classic-image": "triptych.encoders.classic_image:ClassicImage",
     "classic-audio": "triptych.encoders.classic_audio:ClassicAudio",
     "minilm": "triptych.encoders.minilm:MiniLM",
+    "yamnet": "triptych.encoders.yamnet:Yamnet",
+    "yamnet-litert": "triptych.encoders.yamnet_litert:YamnetLiteRT",
+    "vggish": "triptych.encoders.vggish:Vggish",
+    "ast": "triptych.encoders.audio_transformers:Ast",
+    "clap": "triptych.encoders.audio_transformers:Clap",
+    "audio-transformers": "triptych.encoders.audio_transformers:AudioTransformer",
 }
 
 #: Most vectors that are stored of a video and array; more are averaged in even segments.
@@ -44,13 +50,17 @@ class EncoderError(ValueError):
 
 @dataclass(frozen=True)
 class Param:
-    """A parameter of an encoder: default, meaning, and what is allowed."""
+    """A parameter of an encoder: default, meaning, and what is allowed.
+
+    A `file` is a path (empty: none), whose content counts for results, not where it lies.
+    """
 
     default: Any
     help: str
     low: float | None = None
     high: float | None = None
     choices: tuple[Any, ...] = ()
+    file: bool = False
 
     def fault(self, value: Any) -> str | None:
         """What is wrong with a value, or None."""
@@ -65,6 +75,8 @@ class Param:
             return "must be a number"
         if isinstance(self.default, str) and not isinstance(value, str):
             return "must be text"
+        if self.file and value and not Path(value).expanduser().is_file():
+            return "there is no such file"
         if number and not np.isfinite(value):
             return "must be finite"
         if number and self.low is not None and value < self.low:
@@ -305,7 +317,7 @@ def signature(encoder: Mapping[str, Any]) -> dict[str, Any]:
         # Of weights their content counts, not where they lie.
         "revision": weights_of(made).identity if made.card.has_model else made.card.revision,
         "version": made.card.version,
-        "params": complete_params(made.card, encoder.get("params") or {}),
+        "params": _by_content(made.card, complete_params(made.card, encoder.get("params") or {})),
         "store": encoder.get("store") or "float32",
     }
     if made.card.gpu:
@@ -318,6 +330,16 @@ def signature(encoder: Mapping[str, Any]) -> dict[str, Any]:
         # A user's class has no versions.lock: its own source tells when it changed.
         told["code"] = digest_bytes(Path(inspect.getsourcefile(type(made))).read_bytes())
     return told
+
+
+def _by_content(card: ModelCard, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters with files told by their digests."""
+    return {
+        name: "sha256:" + weights.file_digest(Path(value).expanduser())
+        if value and name in card.parameters and card.parameters[name].file
+        else value
+        for name, value in params.items()
+    }
 
 
 def missing_packages(card: ModelCard) -> list[str]:
