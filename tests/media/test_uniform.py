@@ -35,7 +35,7 @@ def numbered(count, width=96, height=64):
 
 def number_of(frame, pictures):
     """Which of the pictures a stored frame is."""
-    height, width = frame.shape[:2]
+    width = frame.shape[1]
     halves = np.stack([frame[:, : width // 3], frame[:, -(width // 3) :]]).reshape(2, -1, 3).mean(axis=1)
     wanted = np.stack([[picture[0, 0], picture[0, -1]] for picture in pictures]).astype(float)
     return int(np.abs(wanted - halves).sum(axis=(1, 2)).argmin())
