@@ -65,7 +65,7 @@ class ImageTransformers:
         self.processor: Any = None
         self.network: Any = None
         self.pool = str(params["pool"])
-        self._special = 0
+        self._tokens, self._special = "mean", 0
 
     def load(self, device: str) -> None:
         """Load processor and network from the folder that `models.lock` was held against.
@@ -81,8 +81,8 @@ class ImageTransformers:
         own = pretrained.has_class_token(self.network)
         if self.pool == "cls" and not own:
             raise EncoderError(f"{located.model} has no class token; choose another `pool`")
-        if self.pool == "auto" and self._family(config) == "tokens":
-            self.pool = "cls" if own else "mean"
+        if self.pool == "auto":
+            self._tokens = "cls" if own else "mean"
         # Tokens that are no patches stand first: the class token, and registers.
         self._special = int(own) + int(getattr(config, "num_register_tokens", 0) or 0)
 
@@ -149,11 +149,8 @@ class ImageTransformers:
         if kind == "vit_mae":
             config.mask_ratio = 0.0
         made = pretrained.class_of(config)
-        unread = ["mask_token"]
-        more: dict[str, Any] = {}
-        if self.pool != "pooler":
-            more = pretrained.without_pooler(made)
-        return pretrained.network(made, located, config, device, unread=unread, **more)
+        more = {} if self.pool == "pooler" else pretrained.without_pooler(made)
+        return pretrained.network(made, located, config, device, unread=["mask_token"], **more)
 
     def _vectors(self, pixels: Any) -> Any:
         """(n, D) of (n, 3, H, W)."""
@@ -179,7 +176,8 @@ class ImageTransformers:
             if pooled is None:
                 raise EncoderError(f"{self.model} has no pooling of its own; choose `pool: cls` or `mean`")
             return pooled
-        return hidden[:, 0] if self.pool == "cls" else hidden[:, self._special :].mean(dim=1)
+        pool = self._tokens if self.pool == "auto" else self.pool
+        return hidden[:, 0] if pool == "cls" else hidden[:, self._special :].mean(dim=1)
 
 
 def _chunks(pixels: Sequence[np.ndarray], size: int):

@@ -151,7 +151,7 @@ class MobileNetLiteRT:
             raise EncoderError(f"mobilenet-litert: {given} has {len(lines)} labels, the network {count} classes")
         # Lines may start with the number of their class.
         if all(line.split(maxsplit=1)[0] == str(number) for number, line in enumerate(lines)):
-            lines = [(line.split(maxsplit=1) + [""])[1] for line in lines]
+            lines = [line.partition(" ")[2].strip() for line in lines]
         return lines
 
 

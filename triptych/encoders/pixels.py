@@ -113,7 +113,13 @@ class Processor:
 
 def _load(folder: Path) -> Any:
     transformers = libraries()
+    name = str(settings(folder).get("image_processor_type") or "")
     try:
+        if name.lower() == "vivitimageprocessor":
+            # Without a PIL class, but made of numpy; and folders spell its name in several ways.
+            from transformers.models.vivit.image_processing_vivit import VivitImageProcessor
+
+            return VivitImageProcessor.from_pretrained(str(folder), local_files_only=True)
         found = transformers.AutoImageProcessor.from_pretrained(
             str(folder), backend="pil", local_files_only=True, trust_remote_code=False
         )

@@ -42,9 +42,7 @@ def config_of(located: Located) -> Any:
         raise EncoderError(f"{located.model}: no model of transformers ({_first(error)})") from error
 
 
-def network(
-    kind: Any, located: Located, config: Any, device: str, *, unread: Iterable[str] = (), **more: Any
-) -> Any:
+def network(kind: Any, located: Located, config: Any, device: str, *, unread: Iterable[str] = (), **more: Any) -> Any:
     """A network in float32 for inference, its weights from the folder alone.
 
     Args:
@@ -85,7 +83,7 @@ def network(
 
 
 def without_pooler(kind: type) -> dict[str, bool]:
-    """The argument that leaves out a pooling layer of its own, where a class has it: many checkpoints lack its weights."""
+    """The argument that leaves out a class's pooling layer, where it has one: many checkpoints lack its weights."""
     return {"add_pooling_layer": False} if "add_pooling_layer" in inspect.signature(kind.__init__).parameters else {}
 
 

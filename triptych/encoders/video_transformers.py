@@ -45,9 +45,7 @@ class VideoTransformers:
         version=VERSION,
         extra="models",
         packages=("torch", "transformers"),
-        parameters={
-            "pool": Param("auto", _POOL + ", or the architecture's choice", choices=("auto", "first", "mean"))
-        },
+        parameters={"pool": Param("auto", _POOL + ", or the architecture's choice", choices=("auto", "first", "mean"))},
         frame_side=224,
         frames="uniform",
         weights="folder",
@@ -64,7 +62,7 @@ class VideoTransformers:
         self.processor: Any = None
         self.network: Any = None
         self.pool = str(params["pool"])
-        self.frames = 0
+        self.frames = self._special = 0
 
     def load(self, device: str) -> None:
         """Load processor and network from the folder that `models.lock` was held against.
@@ -128,7 +126,9 @@ class VideoTransformers:
             return Encoded(outcome=Outcome("absent", "no_frames", "there are no frames"))
         told = {}
         if item.repeated:
-            told["repeated_frames"] = f"{item.repeated} of the clip's {self.frames} frames repeat others; too few are stored"
+            told["repeated_frames"] = (
+                f"{item.repeated} of the clip's {self.frames} frames repeat others; too few are stored"
+            )
         span = np.array([[item.times[0], item.times[-1]]])
         return Encoded({"embedding": vector}, {"embedding": span}, Outcome("ok", warnings=told))
 
