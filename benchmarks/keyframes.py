@@ -5,7 +5,9 @@ repeated by stream copy to the longer durations. Both sides are whole processes,
 run in interleaved pairs; CPU seconds are medians, ratios are medians of the pairs' ratios, memory is the highest peak.
 The job is what a rule runs: 32 keyframes stored as JPEG in HDF5, contact sheet and manifest.
 
-    python benchmarks/keyframes.py [--minutes 1 5 60] [--gops 2 5 10] [--pairs 3] [--exact] [--folder DIR]
+With `--uniform N` also with N frames at even times stored beside the keyframes.
+
+    python benchmarks/keyframes.py [--minutes 1 5 60] [--gops 2 5 10] [--pairs 3] [--exact] [--uniform 32] [--folder DIR]
 """
 
 from __future__ import annotations
@@ -91,11 +93,11 @@ def repeat(source: Path, minutes: int) -> Path:
     return target
 
 
-def job(folder: Path, source: Path, stage: str, mode: str) -> list[str]:
+def job(folder: Path, source: Path, stage: str, mode: str, uniform: int = 0) -> list[str]:
     """The command line of a media stage's job for one video."""
     from triptych.core.config import Keyframes, Limits
 
-    params = Keyframes(mode=mode).model_dump() if stage == "keyframes" else {}
+    params = Keyframes(mode=mode, uniform=uniform).model_dump() if stage == "keyframes" else {}
     told = {"folder": str(folder), "slug": source.stem, "source": str(source), "stage": stage}
     return python(JOB, json.dumps(told | {"params": params, "limits": Limits().model_dump()}))
 
@@ -106,11 +108,11 @@ def again(folder: Path, command: list[str]):
     return cost(command)
 
 
-def compare(folder: Path, source: Path, mode: str, count: int) -> tuple:
-    """Keyframes of a file in a mode against its full decode."""
+def compare(folder: Path, source: Path, mode: str, count: int, uniform: int = 0) -> tuple:
+    """Keyframes (and frames at even times) of a file in a mode against its full decode."""
     cost(job(folder, source, "probe", mode))
     decode = [ffmpeg(), "-v", "error", "-threads", "1", "-i", str(source), "-an", "-f", "null", "-threads", "1", "-"]
-    command = job(folder, source, "keyframes", mode)
+    command = job(folder, source, "keyframes", mode, uniform)
     return pairs(lambda: again(folder, command), lambda: cost(decode), count)
 
 
@@ -135,6 +137,7 @@ def main() -> None:
     parser.add_argument("--gops", type=int, nargs="+", default=[2, 5, 10], help="seconds between keyframes")
     parser.add_argument("--pairs", type=int, default=3, help="pairs up to 5 minutes; longer videos have one pair")
     parser.add_argument("--exact", action="store_true", help="also mode exact (2 frames a second) up to 5 minutes")
+    parser.add_argument("--uniform", type=int, default=0, help="frames at even times; 0 leaves them out")
     parser.add_argument("--naive", type=int, default=10, help="seconds of the clip for the naive way; 0 leaves it out")
     parser.add_argument("--folder", type=Path, help="keeps the rendered videos; a temporary folder by default")
     given = parser.parse_args()
@@ -149,8 +152,14 @@ def main() -> None:
                 count = given.pairs if minutes <= 5 else 1
                 measured = compare(folder, source, "keyframe-packets", count)
                 row(f"{minutes} min, keyframe each {gop} s / decode", measured, told(folder, source))
+                if given.uniform:
+                    measured = compare(folder, source, "keyframe-packets", count, given.uniform)
+                    row(f"  with {given.uniform} at even times / decode", measured, told(folder, source))
                 if given.exact and minutes <= 5:
                     row("  mode exact / decode", compare(folder, source, "exact", count), told(folder, source))
+                    if given.uniform:
+                        measured = compare(folder, source, "exact", count, given.uniform)
+                        row(f"  with {given.uniform} at even times / decode", measured, told(folder, source))
                 if minutes > 1 and not given.folder:
                     source.unlink()
         if given.naive:

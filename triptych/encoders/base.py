@@ -36,6 +36,21 @@ REGISTRY = {
     "ast": "triptych.encoders.audio_transformers:Ast",
     "clap": "triptych.encoders.audio_transformers:Clap",
     "audio-transformers": "triptych.encoders.audio_transformers:AudioTransformer",
+    "resnet50": "triptych.encoders.image_transformers:ResNet50",
+    "resnet152": "triptych.encoders.image_transformers:ResNet152",
+    "mobilenet-v2": "triptych.encoders.image_transformers:MobileNetV2",
+    "clip": "triptych.encoders.image_transformers:Clip",
+    "siglip2": "triptych.encoders.image_transformers:SigLip2",
+    "dinov2": "triptych.encoders.image_transformers:DinoV2",
+    "dinov3": "triptych.encoders.image_transformers:DinoV3",
+    "vit-mae": "triptych.encoders.image_transformers:ViTMae",
+    "image-transformers": "triptych.encoders.image_transformers:ImageTransformers",
+    "mobilenet-litert": "triptych.encoders.mobilenet_litert:MobileNetLiteRT",
+    "vivit": "triptych.encoders.video_transformers:ViViT",
+    "videomae": "triptych.encoders.video_transformers:VideoMae",
+    "xclip": "triptych.encoders.video_transformers:XClip",
+    "timesformer": "triptych.encoders.video_transformers:TimeSformer",
+    "video-transformers": "triptych.encoders.video_transformers:VideoTransformers",
 }
 
 #: Most vectors that are stored of a video and array; more are averaged in even segments.

@@ -78,7 +78,8 @@ def embed_shard(
     found = inputs.describe(model.card, videos, paths, shard, fields, sources)
     keys = {video: digest_json([VERSION, told, one.digest]) for video, one in found.items()}
     out = Path(paths.embeddings(name, shard))
-    read = functools.partial(inputs.read, model.card, paths=paths, remake=remake)
+    frames = encoder.get("frames") or model.card.frames
+    read = functools.partial(inputs.read, model.card, paths=paths, remake=remake, frames=frames)
     with writer_lock(out):
         shelf = Shelf(out, shards)
         # What did not fit into memory is no fact about the video alone: another device may hold it.

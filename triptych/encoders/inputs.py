@@ -10,7 +10,7 @@ from typing import Any
 from triptych.core.files import digest_json
 from triptych.core.paths import Paths
 from triptych.core.status import Manifest, Outcome
-from triptych.encoders.base import Clip, Item, ModelCard, Pictures, Sound, Words
+from triptych.encoders.base import Clip, EncoderError, Item, ModelCard, Pictures, Sound, Words
 from triptych.speech.transcript import Transcript, read_transcripts
 
 #: Media stage and artefact that a modality reads.
@@ -61,7 +61,13 @@ def describe(
     return {one["slug"]: _media(one["slug"], paths, stage, artefact) for one in videos}
 
 
-def read(card: ModelCard, one: Input, paths: Paths, remake: Mapping[str, Any] | None = None) -> Item:
+def read(
+    card: ModelCard,
+    one: Input,
+    paths: Paths,
+    remake: Mapping[str, Any] | None = None,
+    frames: str | None = None,
+) -> Item:
     """Decode one usable input.
 
     Args:
@@ -69,6 +75,7 @@ def read(card: ModelCard, one: Input, paths: Paths, remake: Mapping[str, Any] | 
         one: the input.
         paths: of the study.
         remake: sections `limits` and `fetch` of the study, for an artefact that must be made again.
+        frames: for image encoders, `keyframes` or `uniform`; the card's choice by default.
 
     Raises:
         Refused: the input turned out to be unusable (its source is gone and it must be made again).
@@ -78,7 +85,7 @@ def read(card: ModelCard, one: Input, paths: Paths, remake: Mapping[str, Any] | 
     if card.modality == "audio":
         return _sound(one, paths, remake or {})
     if card.modality == "image":
-        return _pictures(one, paths, remake or {})
+        return _pictures(one, paths, remake or {}, frames or card.frames)
     return Clip(one.video, Path(paths.media(one.video)), one.data)
 
 
@@ -101,10 +108,12 @@ def _sound(one: Input, paths: Paths, remake: Mapping[str, Any]) -> Sound:
     return Sound(one.video, samples, int(one.data.get("rate", 16_000)), float(one.data.get("start") or 0.0))
 
 
-def _pictures(one: Input, paths: Paths, remake: Mapping[str, Any]) -> Pictures:
+def _pictures(one: Input, paths: Paths, remake: Mapping[str, Any], frames: str) -> Pictures:
     from triptych.media import keyframes, unit
 
-    found = keyframes.read(unit.artefact(paths, "keyframes", one.video, "h5", **remake))
+    if frames == "uniform" and "uniform" not in one.data:
+        raise EncoderError(f"{one.video}: no frames at even times are stored; set keyframes.uniform, for example to 32")
+    found = keyframes.read(unit.artefact(paths, "keyframes", one.video, "h5", **remake), frames)
     return Pictures(one.video, found.frames, found.times, found.weights, found.thumbs, found.thumb_times)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +29,9 @@ from triptych.media.frames import (
     truncated,
 )
 from triptych.media.stored import Jpegs, Writer
+
+if TYPE_CHECKING:
+    from triptych.media.uniform import Uniform
 
 #: Mode `keyframe-packets`: seconds between candidates where there are more than enough, and most of them per keyframe.
 KEY_SECONDS, KEY_MOST = 4.0, 8
@@ -115,8 +118,8 @@ class Found:
     tally: Tally = field(default_factory=Tally)
     timed: bool = True
 
-    def add(self, frame: Any, time: float) -> None:
-        """Describe a decoded frame as a candidate and keep its JPEG."""
+    def add(self, frame: Any, time: float) -> bytes:
+        """Describe a decoded frame as a candidate and keep its JPEG, which is returned."""
         image, data = self.writer.picture(frame)
         thumbnail = np.asarray(image.resize((SIDE, SIDE), BOX))
         feature, black = describe(thumbnail)
@@ -126,6 +129,7 @@ class Found:
         self.features.append(feature)
         self.greys.append(_grey(thumbnail))
         self.usable.append(not black and not frame.is_corrupt)
+        return data
 
     def in_time(self) -> Found:
         """Sort the candidates by time."""
@@ -150,7 +154,7 @@ def scan(source: Source) -> Scan:
     """
     ticks, keys, tally = array("q"), array("q"), Tally()
     with open_media(source.path) as container:
-        stream = _stream(container, source)
+        stream = stream_of(container, source)
         declared, own = declared_end(container, stream)
         if own or declared is None:
             only(container, stream)
@@ -185,7 +189,7 @@ def keyframe_packets(source: Source, seen: Scan, writer: Writer) -> Found:
     chosen = order[pick_even(times[order], int(max(least, min(most, length / KEY_SECONDS))), least)]
     wanted = {int(seen.keys[position]): float(times[position]) for position in chosen}
     with open_media(source.path) as container:
-        stream = _stream(container, source)
+        stream = stream_of(container, source)
         only(container, stream)
         prepare(stream, source.threads, source.limits["max_pixels"])
         for number, packet in enumerate(packets(container, stream, found.tally)):
@@ -197,8 +201,11 @@ def keyframe_packets(source: Source, seen: Scan, writer: Writer) -> Found:
     return found.in_time()
 
 
-def even_times(source: Source, seen: Scan, writer: Writer) -> Found:
-    """Decode the stream and take `fps` frames a second, at least `2 * count` and at most `max_candidates`."""
+def even_times(source: Source, seen: Scan, writer: Writer, uniform: Uniform | None = None) -> Found:
+    """Decode the stream and take `fps` frames a second, at least `2 * count` and at most `max_candidates`.
+
+    What `uniform` wants is taken on the way.
+    """
     found, params = Found(writer, timed=seen.timed), source.params
     shown = np.unique(seen.ticks) if found.timed else np.arange(len(seen.ticks))
     step, zero = (seen.step, source.zero) if found.timed else (1 / seen.rate, 0.0)
@@ -207,18 +214,21 @@ def even_times(source: Source, seen: Scan, writer: Writer) -> Found:
     number = int(min(max(least, np.ceil(length * params["fps"])), params["max_candidates"]))
     wanted = [int(shown[position]) for position in reversed(pick_even(shown * step, number, least).tolist())]
     with open_media(source.path) as container:
-        stream = _stream(container, source)
+        stream = stream_of(container, source)
         only(container, stream)
         prepare(stream, source.threads, source.limits["max_pixels"])
-        for count, frame in enumerate(_frames(container, stream, found.tally)):
+        for count, frame in enumerate(all_frames(container, stream, found.tally)):
             mark = frame.pts if found.timed and frame.pts is not None else count
-            if not wanted or mark < wanted[-1]:
-                continue
-            # A frame that could not be decoded is stood for by the one after it.
-            while wanted and mark >= wanted[-1]:
-                wanted.pop()
-            found.add(frame, mark * step - zero)
-            if not wanted:
+            if wanted and mark >= wanted[-1]:
+                # A frame that could not be decoded is stood for by the one after it.
+                while wanted and mark >= wanted[-1]:
+                    wanted.pop()
+                data = found.add(frame, mark * step - zero)
+                if uniform is not None and uniform.wants(mark):
+                    uniform.take(mark, data)
+            elif uniform is not None:
+                uniform.offer(frame, mark)
+            if not wanted and not (uniform is not None and uniform.wanted):
                 break
     return found.in_time()
 
@@ -249,17 +259,22 @@ def pick_even(times: np.ndarray, number: int, least: int) -> np.ndarray:
 def pixel_aspect(source: Source) -> float:
     """Width by height of the pixels of the source's stream."""
     with open_media(source.path) as container:
-        return aspect_of(_stream(container, source))
+        return aspect_of(stream_of(container, source))
 
 
-def _stream(container: Any, source: Source) -> Any:
+def stream_of(container: Any, source: Source) -> Any:
+    """The stream that the probe chose, or what is meant when it is not there.
+
+    Raises:
+        Refused: `failed: unreadable`.
+    """
     stream = next((one for one in container.streams.video if one.index == source.index), None) or pick_video(container)
     if stream is None:
         raise stop("failed", "unreadable", "the video stream that the probe saw is not there any more")
     return stream
 
 
-def _frames(container: Any, stream: Any, tally: Tally) -> Iterator[Any]:
+def all_frames(container: Any, stream: Any, tally: Tally) -> Iterator[Any]:
     """All frames of a stream in the order of showing."""
     for packet in packets(container, stream, tally):
         yield from decode(stream.codec_context, packet, tally)

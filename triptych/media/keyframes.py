@@ -1,4 +1,7 @@
-"""Keyframes: the frames nearest to the centroids of a k-means over candidate frames, in the order of time."""
+"""Keyframes: the frames nearest to the centroids of a k-means over candidate frames, in the order of time.
+
+On request frames at even times are stored beside them (`uniform`).
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,18 @@ import io
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from triptych.core.status import stop
 from triptych.media.candidates import Found, Scan, Source, even_times, keyframe_packets, pixel_aspect, scan
 from triptych.media.cluster import choose
+from triptych.media.even import clip
 from triptych.media.sandbox import Answer
 from triptych.media.sheet import contact_sheet
 from triptych.media.stored import Writer
+from triptych.media.uniform import Uniform, decode_wanted
 
 VERSION = "1"
 #: Most candidates whose grey thumbnails are kept (for motion).
@@ -25,7 +31,8 @@ def extract(source: Source) -> Answer:
     """Choose and decode the keyframes of a video, for `sandbox.run`.
 
     Returns:
-        `data`: count, times (s), decoded_until (s), declared (s), mode, candidates, keyframe_packets, width and height.
+        `data`: count, times (s), decoded_until (s), declared (s), mode, candidates, keyframe_packets, width and height;
+            uniform (number of frames at even times) when they are asked for.
         `arrays`: those of the h5 file (see `read`) and `sheet`, the contact sheet as JPEG bytes.
         Warnings: `truncated`, `corrupt_packets`, `timestamps`, `black`.
 
@@ -40,8 +47,14 @@ def extract(source: Source) -> Answer:
     if mode == "auto":
         enough = len(seen.keys) >= max(1, min(2 * params["count"], len(seen.ticks)))
         mode = "keyframe-packets" if enough else "exact"
-    found = (keyframe_packets if mode == "keyframe-packets" else even_times)(source, seen, writer)
+    uniform = Uniform(source, seen, writer) if params.get("uniform") else None
+    if mode == "keyframe-packets":
+        found = keyframe_packets(source, seen, writer)
+    else:
+        found = even_times(source, seen, writer, uniform)
     _check(found, seen, source)
+    if uniform is not None and mode == "keyframe-packets":
+        decode_wanted(source, seen, uniform)
     chosen = choose(np.stack(found.features), np.asarray(found.usable), params["count"], params["seed"])
     jpegs = [found.jpegs[found.places[index]] for index in chosen.indices]
     times = [round(found.times[index], 6) for index in chosen.indices]
@@ -59,7 +72,12 @@ def extract(source: Source) -> Answer:
     facts = {"count": len(times), "times": times, "mode": mode, "candidates": len(found.times)}
     facts |= {"decoded_until": round(seen.until, 6), "declared": seen.declared, "keyframe_packets": len(seen.keys)}
     facts |= {"width": writer.size[0], "height": writer.size[1]}
-    return Answer(facts, seen.warnings | found.warnings() | _black(found), arrays)
+    warnings = seen.warnings | found.warnings() | _black(found)
+    if uniform is not None:
+        arrays |= uniform.arrays()
+        facts["uniform"] = len(uniform.times)
+        warnings |= uniform.tally.warnings()
+    return Answer(facts, warnings, arrays)
 
 
 def _check(found: Found, seen: Scan, source: Source) -> None:
@@ -88,12 +106,12 @@ def _black(found: Found) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Keyframes:
-    """The keyframes of a video.
+    """The keyframes of a video, or its frames at even times.
 
     Attributes:
         frames: n arrays (H, W, 3) uint8 RGB, all of one size, in the order of time.
         times: (n,) seconds.
-        weights: (n,) share of the candidates that each stands for.
+        weights: (n,) share of the candidates (of the even times) that each stands for.
         mask: (n,) True: a frame of its own; False where `padded` repeated one.
         thumbs: (M, 36, 64) uint8 grey thumbnails of candidates.
         thumb_times: (M,) seconds of them.
@@ -107,20 +125,26 @@ class Keyframes:
     thumb_times: np.ndarray
 
 
-def read(path: Path | str) -> Keyframes:
+def read(path: Path | str, frames: Literal["keyframes", "uniform"] = "keyframes") -> Keyframes:
     """Read a keyframes file.
 
+    Args:
+        path: of the file.
+        frames: the keyframes, or the frames at even times.
+
     Raises:
-        DamagedStore: it cannot be trusted.
+        DamagedStore: it cannot be trusted, or holds no frames at even times.
     """
     from triptych.core.store import read_arrays
 
-    arrays, _ = read_arrays(path)
-    frames = [decode_jpeg(one) for one in _split(arrays)]
-    present = np.ones(len(frames), dtype=bool)
-    return Keyframes(
-        frames, arrays["times"], arrays["weights"], present, arrays["candidates/thumbs"], arrays["candidates/times"]
-    )
+    prefix = "frames" if frames == "keyframes" else "uniform"
+    times, weights = ("times", "weights") if frames == "keyframes" else ("uniform/times", "uniform/counts")
+    names = [f"{prefix}/bytes", f"{prefix}/offsets", times, weights, "candidates/thumbs", "candidates/times"]
+    arrays, _ = read_arrays(path, names)
+    found = [decode_jpeg(one) for one in _split(arrays, prefix)]
+    shares = arrays[weights] if frames == "keyframes" else arrays[weights] / max(1, arrays[weights].sum())
+    present = np.ones(len(found), dtype=bool)
+    return Keyframes(found, arrays[times], shares, present, arrays["candidates/thumbs"], arrays["candidates/times"])
 
 
 def read_jpegs(path: Path | str) -> tuple[list[bytes], np.ndarray]:
@@ -131,9 +155,9 @@ def read_jpegs(path: Path | str) -> tuple[list[bytes], np.ndarray]:
     return [one.tobytes() for one in _split(arrays)], arrays["times"]
 
 
-def _split(arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
-    offsets = arrays["frames/offsets"]
-    return [arrays["frames/bytes"][start:end] for start, end in itertools.pairwise(offsets)]
+def _split(arrays: dict[str, np.ndarray], prefix: str = "frames") -> list[np.ndarray]:
+    offsets = arrays[f"{prefix}/offsets"]
+    return [arrays[f"{prefix}/bytes"][start:end] for start, end in itertools.pairwise(offsets)]
 
 
 def decode_jpeg(data: np.ndarray | bytes) -> np.ndarray:
@@ -149,17 +173,12 @@ def padded(keyframes: Keyframes, count: int) -> Keyframes:
 
     `mask` is True for the first of each frame's repetitions and False for the others.
     """
-    number = len(keyframes.frames)
-    if number >= count:
-        positions = np.linspace(0, number - 1, count).round().astype(np.int64)
-    else:
-        positions = np.arange(count) * number // count
-    mask = np.concatenate([[True], positions[1:] != positions[:-1]]) & keyframes.mask[positions]
+    positions, first = clip(len(keyframes.frames), count)
     return Keyframes(
         [keyframes.frames[position] for position in positions],
         keyframes.times[positions],
         keyframes.weights[positions],
-        mask,
+        first & keyframes.mask[positions],
         keyframes.thumbs,
         keyframes.thumb_times,
     )
