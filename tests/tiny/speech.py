@@ -29,6 +29,13 @@ def whisper_tokenizer():
         [WORDS] * 4,
         trainers.BpeTrainer(vocab_size=320, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False),
     )
+    # Made-up words, more than there are time tokens; CTranslate2 tells a multilingual Whisper by its empty token.
+    learned = json.loads(bpe.to_str())["model"]
+    vocabulary = dict(learned["vocab"])
+    for number in range(6000):
+        vocabulary[f"Ġ{_word(number)}"] = len(vocabulary)
+    vocabulary[""] = len(vocabulary)
+    bpe.model = models.BPE(vocabulary, [tuple(one) for one in learned["merges"]])
     special = ["<|endoftext|>", "<|startoftranscript|>", *(f"<|{tongue}|>" for tongue in TONGUES)]
     special += ["<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>", "<|nospeech|>"]
     special += ["<|notimestamps|>"]
@@ -37,6 +44,16 @@ def whisper_tokenizer():
     tokenizer.add_tokens([f"<|{number * 0.02:.2f}|>" for number in range(1501)])
     tokenizer.pad_token = "<|endoftext|>"
     return tokenizer
+
+
+def _word(number: int) -> str:
+    """A made-up word for a number."""
+    syllables = [first + second for first in "bdfgklmnprstvz" for second in "aeiou"]
+    parts = []
+    for _ in range(2):
+        number, rest = divmod(number, len(syllables))
+        parts.append(syllables[rest])
+    return f"{''.join(parts)}{'xnlr'[number]}"
 
 
 def build_whisper(folder: Path, seed: int = 0) -> Path:

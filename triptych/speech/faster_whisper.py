@@ -71,7 +71,7 @@ class FasterWhisper:
 
     def fault_of(self, source: Mapping[str, Any]) -> str | None:
         """Languages that Whisper does not know."""
-        fault = whisper_models.language_fault(source.get("language"))
+        fault = whisper_models.language_fault(source.get("language"), self.model)
         return f"language: {fault}" if fault else None
 
     def locate(self) -> weights.Located:
@@ -115,7 +115,6 @@ class FasterWhisper:
         options: dict[str, Any] = {}
         if not params["vad"]:
             cuts = windows.quiet_cuts(samples, RATE, params["window"])
-            # Times within a float's reach of the last sample must not lead behind it.
             options["clip_timestamps"] = [{"start": first / RATE, "end": last / RATE} for first, last in cuts]
         segments, info = self.pipeline.transcribe(
             samples,
@@ -146,7 +145,7 @@ def _segment(one: Any) -> Segment:
     words = None
     if one.words is not None:
         words = tuple((float(a.start), float(a.end), a.word.strip(), float(a.probability)) for a in one.words)
-    return Segment(float(one.start), max(float(one.start), float(one.end)), one.text, told, words)
+    return Segment(float(one.start), float(one.end), one.text, told, words)
 
 
 def _pipeline(model: Any) -> Any:

@@ -74,6 +74,7 @@ class HuggingFaceASR:
 
         torch.set_num_threads(threads)
         transformers.utils.logging.disable_progress_bar()
+        transformers.utils.logging.set_verbosity_error()
         options = {"local_files_only": True, "trust_remote_code": False}
         path = str(located.path)
         config = transformers.AutoConfig.from_pretrained(path, **options)
@@ -90,6 +91,8 @@ class HuggingFaceASR:
             ) from error
         if self.writes and config.model_type != "whisper":
             raise base.TranscriberError(f"{self.model}: of the models that write text only the Whisper family is known")
+        if self.writes and self.params["max_tokens"]:
+            self.net.generation_config.max_length = None
         self.device = device
         self.net = self.net.to(device, self.dtype).eval()
 

@@ -59,7 +59,7 @@ class OpenAIWhisper:
 
     def fault_of(self, source: Mapping[str, Any]) -> str | None:
         """Languages that Whisper does not know; revisions, which files have not."""
-        fault = whisper_models.language_fault(source.get("language"))
+        fault = whisper_models.language_fault(source.get("language"), self.model)
         if fault:
             return f"language: {fault}"
         return "revision: a file has none; its sha256 tells which it is" if source.get("revision") else None
@@ -136,8 +136,7 @@ class OpenAIWhisper:
             logprob_threshold=float(params["logprob_threshold"]),
             compression_ratio_threshold=float(params["compression_ratio_threshold"]),
         )
-        length = len(samples) / RATE
-        segments = tuple(_segment(one, length) for one in told["segments"])
+        segments = tuple(_segment(one) for one in told["segments"])
         return Spoken(segments, language=language or told["language"], languages=heard)
 
     def _languages(self, samples: np.ndarray) -> dict[str, float]:
@@ -162,13 +161,11 @@ class OpenAIWhisper:
         return dict(heard)
 
 
-def _segment(one: Mapping[str, Any], length: float) -> Segment:
+def _segment(one: Mapping[str, Any]) -> Segment:
     told = {name: one[name] for name in ("no_speech_prob", "avg_logprob", "compression_ratio")}
     words = None
     if "words" in one:
         words = tuple(
             (float(a["start"]), float(a["end"]), a["word"].strip(), float(a["probability"])) for a in one["words"]
         )
-    # The last window is padded to 30 s; times in the padding are none of the sound.
-    start = min(max(0.0, float(one["start"])), length)
-    return Segment(start, min(max(start, float(one["end"])), length), one["text"], told, words)
+    return Segment(float(one["start"]), float(one["end"]), one["text"], told, words)

@@ -75,15 +75,19 @@ def judge(spoken: Spoken, samples: np.ndarray, rate: int, params: Mapping[str, A
     kept: list[Segment] = []
     dropped: Counter[str] = Counter()
     heard = [segment for segment in spoken.segments if segment.text.strip()]
+    length = len(samples) / rate
     for segment in heard:
         text = " ".join(segment.text.split())
-        segment = replace(segment, text=text, quality=_completed(segment.quality, text))
+        # Windows are padded to 30 s, and a model may write times that no sound has.
+        start = min(max(0.0, segment.start), length)
+        end = min(max(start, segment.end), length)
+        segment = replace(segment, start=start, end=end, text=text, quality=_completed(segment.quality, text))
         why = _fault(segment, samples, rate, params)
         if why:
             dropped[why] += 1
         else:
             kept.append(segment)
-    stays = _without_loops(kept, int(params["loop_repeats"]))
+    stays = _without_loops(sorted(kept, key=lambda segment: segment.start), int(params["loop_repeats"]))
     if len(stays) < len(kept):
         dropped["repetition"] += len(kept) - len(stays)
     warnings = dict(spoken.warnings)

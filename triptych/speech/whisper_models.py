@@ -60,9 +60,11 @@ def code_of(language: str | None) -> str | None:
     return language.replace("_", "-").split("-")[0].lower() if language else None
 
 
-def language_fault(language: str | None) -> str | None:
+def language_fault(language: str | None, model: str) -> str | None:
     """What is wrong with the language of a Whisper source, or None."""
     code = code_of(language)
+    if model.endswith(".en") and code not in (None, "en"):
+        return f"the model {model} knows English alone, not {language!r}"
     if code is None or code in LANGUAGES:
         return None
     return f"Whisper does not know {language!r}; give a code such as `en`, or leave it out to have it detected"
