@@ -1,11 +1,20 @@
 """Transcripts: what is said, from each source in turn.
 
-Inputs: captions of the table or of the platform.
+Inputs: captions of the table or of the platform; manifests of audio for recognisers of speech.
 Outputs: transcripts/{source}/{shard}.jsonl, and transcripts/text/{shard}.jsonl with the first text found.
-Steps: transcribe_captions, resolve_transcripts.
+Steps: transcribe_captions, transcribe_shard (unchanged videos are taken over), resolve_transcripts.
 """
 
+from triptych.speech import base as speech_base
+
 CAPTION_SOURCES = [name for name, source in STUDY.transcripts.items() if source.use == "captions"]
+#: Recognisers of speech -> all of each that determines its text, its card, and the memory of its jobs.
+RECOGNISERS = {
+    name: source.model_dump() for name, source in STUDY.transcripts.items() if source.use in speech_base.RECOGNISERS
+}
+SPEECH_SIGNATURES = {name: speech_base.signature(source) for name, source in RECOGNISERS.items()}
+SPEECH_CARDS = {name: speech_base.find(source["use"]).card for name, source in RECOGNISERS.items()}
+SPEECH_MEMORY = {name: speech_base.memory_mb(source) for name, source in RECOGNISERS.items()}
 
 
 rule transcribe_captions:
@@ -31,6 +40,43 @@ rule transcribe_captions:
         "Captions of shard {wildcards.shard}"
     script:
         "../scripts/transcribe_captions.py"
+
+
+def earlier_sources(wildcards):
+    """The sources that must have no text before this one is asked."""
+    names = list(STUDY.transcripts)
+    is_last_resort = STUDY.transcripts[wildcards.source].when == "no_text"
+    return names[: names.index(wildcards.source)] if is_last_resort else []
+
+
+rule transcribe_shard:
+    input:
+        sounds=lambda wildcards: PLAN.manifests("audio", PLAN.shards[wildcards.shard]),
+        earlier=lambda wildcards: [PATHS.transcripts(name, wildcards.shard) for name in earlier_sources(wildcards)],
+    output:
+        transcripts=update(PATHS.transcripts("{source}", "{shard}")),
+    log:
+        PATHS.log("transcripts-{source}", "{shard}"),
+    benchmark:
+        PATHS.benchmark("transcripts-{source}", "{shard}")
+    wildcard_constraints:
+        source="|".join(RECOGNISERS) or "none",
+    threads: lambda wildcards: STUDY.transcripts[wildcards.source].threads or SPEECH_CARDS[wildcards.source].threads
+    resources:
+        mem_mb=lambda wildcards: SPEECH_MEMORY[wildcards.source],
+        runtime=1440,
+        # GPUS: the cards that jobs of this run share (embed.smk).
+        gpu=lambda wildcards: int(bool(GPUS) and SPEECH_CARDS[wildcards.source].gpu),
+    params:
+        rows=lambda wildcards: PLAN.table_digest(wildcards.shard, []),
+        # The batch size changes no text, so it is no reason to run again.
+        signature=lambda wildcards: SPEECH_SIGNATURES[wildcards.source],
+        earlier=earlier_sources,
+        version=versions.of("transcribe"),
+    message:
+        "{wildcards.source} over shard {wildcards.shard}"
+    script:
+        "../scripts/transcribe_shard.py"
 
 
 rule resolve_transcripts:

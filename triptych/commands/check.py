@@ -129,6 +129,7 @@ def check_study_alone(study: Study) -> list[str]:
     """Faults of a valid study file that need the parts of the package: encoders, heads, files that it names."""
     from triptych.encoders import base
     from triptych.learn.params import validate
+    from triptych.speech import base as speech
 
     encoders = {name: encoder.model_dump() for name, encoder in study.encoders.items()}
     faults = []
@@ -142,8 +143,7 @@ def check_study_alone(study: Study) -> list[str]:
     if study.fetch.cookies and not Path(study.fetch.cookies).is_file():
         faults.append(f"fetch.cookies: there is no file {study.fetch.cookies!r}")
     for name, source in study.transcripts.items():
-        if source.use != "captions":
-            faults.append(f"transcripts.{name}.use: there is no transcriber {source.use!r}; known is `captions`")
+        faults += speech.validate(name, source.model_dump())
     return faults
 
 

@@ -20,6 +20,8 @@ import numpy as np
 
 from triptych.core import weights
 from triptych.core.files import digest_bytes
+from triptych.core.params import Param, complete, nearest
+from triptych.core.params import faults as param_faults
 from triptych.core.status import OK, Outcome
 
 Modality = Literal["text", "audio", "image", "video"]
@@ -61,44 +63,6 @@ MAX_RECORDS = 1024
 
 class EncoderError(ValueError):
     """An encoder that cannot be used; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class Param:
-    """A parameter of an encoder: default, meaning, and what is allowed.
-
-    A `file` is a path (empty: none), whose content counts for results, not where it lies.
-    """
-
-    default: Any
-    help: str
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[Any, ...] = ()
-    file: bool = False
-
-    def fault(self, value: Any) -> str | None:
-        """What is wrong with a value, or None."""
-        if self.choices:
-            return None if value in self.choices else f"must be one of {', '.join(map(str, self.choices))}"
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if isinstance(self.default, bool):
-            return None if isinstance(value, bool) else "must be true or false"
-        if isinstance(self.default, int) and not (number and float(value).is_integer()):
-            return "must be a whole number"
-        if isinstance(self.default, float) and not number:
-            return "must be a number"
-        if isinstance(self.default, str) and not isinstance(value, str):
-            return "must be text"
-        if self.file and value and not Path(value).expanduser().is_file():
-            return "there is no such file"
-        if number and not np.isfinite(value):
-            return "must be finite"
-        if number and self.low is not None and value < self.low:
-            return f"must be at least {self.low:g}"
-        if number and self.high is not None and value > self.high:
-            return f"must be at most {self.high:g}"
-        return None
 
 
 @dataclass(frozen=True)
@@ -251,8 +215,8 @@ def find(use: str) -> type:
     path = REGISTRY.get(use, use)
     if ":" not in path:
         raise EncoderError(
-            f"there is no encoder {use!r}{_nearest(use)}; known are {', '.join(sorted(REGISTRY))}, and your own class "
-            "by its import path `module:Class`"
+            f"there is no encoder {use!r}{nearest(use, REGISTRY)}; known are {', '.join(sorted(REGISTRY))}, and your "
+            "own class by its import path `module:Class`"
         )
     module, _, name = path.partition(":")
     try:
@@ -312,8 +276,7 @@ def weights_of(made: Encoder) -> weights.Located:
 
 def complete_params(card: ModelCard, params: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters with the defaults of the card for those not given, sorted by name."""
-    filled = {name: param.default for name, param in card.parameters.items()} | dict(params)
-    return dict(sorted(filled.items()))
+    return complete(card.parameters, params)
 
 
 def signature(encoder: Mapping[str, Any]) -> dict[str, Any]:
@@ -439,23 +402,7 @@ def reduce(values: np.ndarray, times: np.ndarray, most: int = MAX_VECTORS) -> tu
 
 
 def _param_faults(kind: type, params: Mapping[str, Any]) -> list[str]:
-    known = kind.card.parameters
-    faults = []
-    for name, value in params.items():
-        if name not in known:
-            listed = f"known are {', '.join(known)}" if known else "it has no parameters"
-            faults.append(f"{name}: unknown parameter{_nearest(name, known)}; {listed}")
-            continue
-        fault = known[name].fault(value)
-        if fault:
-            faults.append(f"{name}: {fault} (given: {value!r})")
+    faults = param_faults(kind.card.parameters, params)
     if not faults and hasattr(kind, "faults"):
         faults = list(kind.faults(complete_params(kind.card, params)))
     return faults
-
-
-def _nearest(word: str, known=REGISTRY) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""

@@ -29,7 +29,8 @@ def resolve_shard(sources: Sequence[Mapping[str, str]], videos: Iterable[str], o
     """
     read = {source["name"]: read_transcripts(source["path"]) for source in sources}
     resolved = [resolve(video, [read[source["name"]].get(video) for source in sources]) for video in videos]
-    write_transcripts(out, resolved)
+    # A key is for the source's own file: another key of the same text is no other text.
+    write_transcripts(out, [replace(one, key="") for one in resolved])
     counts: dict[str, int] = {}
     for transcript in resolved:
         name = transcript.source if transcript.outcome.ok else transcript.outcome.status

@@ -20,11 +20,15 @@ class Segment:
         start: seconds on the clock of the video.
         end: seconds, never before `start`.
         text: one line of plain text, without mark-up.
+        quality: what a recogniser tells of its own work: `no_speech_prob`, `avg_logprob`, `compression_ratio`.
+        words: (start, end, word, probability) each, where the source was asked for times of words.
     """
 
     start: float
     end: float
     text: str
+    quality: Mapping[str, float] | None = None
+    words: tuple[tuple[float, float, str, float], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Transcript:
         segments: in time order.
         sounds: what the source tells of sounds (`[Music]`), kept aside from the words.
         duration: seconds that the segments reach to; None without segments.
+        key: digest of the sound and of all that determined the text; empty for captions.
     """
 
     video: str
@@ -48,6 +53,7 @@ class Transcript:
     segments: tuple[Segment, ...] = ()
     sounds: tuple[Segment, ...] = ()
     duration: float | None = None
+    key: str = ""
 
     @property
     def text(self) -> str:
@@ -69,6 +75,7 @@ class Transcript:
             "segments": [_segment_dict(segment) for segment in self.segments],
             "sounds": [_segment_dict(sound) for sound in self.sounds],
             "duration": self.duration,
+            **({"key": self.key} if self.key else {}),
         }
 
     @classmethod
@@ -79,14 +86,25 @@ class Transcript:
             source=data["source"],
             outcome=Outcome.from_dict(dict(data)),
             language=data.get("language"),
-            segments=tuple(Segment(**segment) for segment in data["segments"]),
-            sounds=tuple(Segment(**sound) for sound in data.get("sounds", ())),
+            segments=tuple(_segment(segment) for segment in data["segments"]),
+            sounds=tuple(_segment(sound) for sound in data.get("sounds", ())),
             duration=data.get("duration"),
+            key=data.get("key", ""),
         )
 
 
 def _segment_dict(segment: Segment) -> dict[str, Any]:
-    return {"start": round(segment.start, 3), "end": round(segment.end, 3), "text": segment.text}
+    told: dict[str, Any] = {"start": round(segment.start, 3), "end": round(segment.end, 3), "text": segment.text}
+    if segment.quality is not None:
+        told["quality"] = {name: round(float(value), 4) for name, value in segment.quality.items()}
+    if segment.words is not None:
+        told["words"] = [[round(a, 3), round(b, 3), word, round(p, 4)] for a, b, word, p in segment.words]
+    return told
+
+
+def _segment(data: Mapping[str, Any]) -> Segment:
+    words = data.get("words")
+    return Segment(**{**data, "words": tuple(tuple(word) for word in words)}) if words is not None else Segment(**data)
 
 
 def write_transcripts(path: Path | str, transcripts: Iterable[Transcript]) -> None:
@@ -118,9 +136,18 @@ def read_transcripts(path: Path | str) -> dict[str, Transcript]:
 
 @dataclass(frozen=True)
 class Spoken:
-    """What a transcriber found in one video, before it becomes a `Transcript`."""
+    """What a transcriber found in one video, before it becomes a `Transcript`.
+
+    Attributes:
+        segments: in time order.
+        sounds: what is told of sounds.
+        language: of the text.
+        warnings: code -> message.
+        languages: language -> seconds in which it was heard, where a recogniser listened for it.
+    """
 
     segments: tuple[Segment, ...]
     sounds: tuple[Segment, ...] = ()
     language: str | None = None
     warnings: Mapping[str, str] = field(default_factory=dict)
+    languages: Mapping[str, float] = field(default_factory=dict)
