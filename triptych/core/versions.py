@@ -30,6 +30,8 @@ STAGES = {
     "classic-image": "encoders/classic_image.py",
     "classic-audio": "encoders/classic_audio.py",
     "minilm": "encoders/minilm.py",
+    "detect": "encoders/detect_transformers.py",
+    "yolo": "encoders/yolo.py",
     "pool": "encoders/pooling.py",
     "labels": "learn/tasks.py",
     "splits": "learn/splits.py",

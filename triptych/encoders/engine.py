@@ -94,7 +94,8 @@ def embed_shard(
         for batch, items in _ahead(read, todo, max(1, int(encoder.get("batch", 32)))):
             results = _encode(model, items)
             entries = [
-                _entry(one, keys[one.video], item, results, provenance) for one, item in zip(batch, items, strict=True)
+                _entry(one, keys[one.video], item, results, provenance, model.card.records)
+                for one, item in zip(batch, items, strict=True)
             ]
             shelf.spill(entries)
             done.update({entry.video: entry for entry in entries})
@@ -143,6 +144,7 @@ def _entry(
     item: base.Item | Outcome,
     results: Mapping[str, base.Encoded],
     provenance: Mapping[str, Any],
+    records: Sequence[str] = (),
 ) -> Entry:
     """The stored form of a result: float32, at most 64 rows an array, finite, or an outcome."""
     told = dict(provenance) | {"input": one.digest}
@@ -151,6 +153,8 @@ def _entry(
     result = results[one.video]
     if not result.outcome.ok:
         return Entry(one.video, key, result.outcome, provenance=told)
+    if result.notes:
+        told["notes"] = dict(result.notes)
     arrays, times = {}, {}
     for name, values in result.arrays.items():
         values = np.asarray(values, dtype=np.float32)
@@ -162,7 +166,10 @@ def _entry(
         if not np.isfinite(values).all():
             message = f"{name} has values that are no numbers"
             return Entry(one.video, key, Outcome("failed", "not_finite", message), provenance=told)
-        arrays[name], times[name] = base.reduce(values, spans)
+        if name in records:
+            arrays[name], times[name] = values[: base.MAX_RECORDS], spans[: base.MAX_RECORDS]
+        else:
+            arrays[name], times[name] = base.reduce(values, spans)
     if not arrays:
         return Entry(one.video, key, Outcome("absent", "nothing_encoded", "the encoder gave no rows"), provenance=told)
     return Entry(one.video, key, result.outcome, arrays, times, told)
