@@ -90,6 +90,8 @@ class Detector:
     """A detector; subclasses load a network, bring a frame to its size, and run it over frames of one size."""
 
     card: ModelCard
+    #: Frames may be prepared by several threads at once.
+    prepare_parallel = True
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self.params = params

@@ -81,14 +81,14 @@ class Yolo(Detector):
         if not tasks._SafeLoad.restricted():
             raise EncoderError("yolo needs torch 2.6 or later, which loads weights without running what they carry")
         try:
-            network, _ = tasks.load_checkpoint(str(copy), device=torch.device(device), fuse=True)
+            network, _ = tasks.load_checkpoint(str(copy), device=torch.device("cpu"), fuse=True)
         except Exception as error:  # whatever a damaged or foreign file leads to
             raise EncoderError(f"{self.model}: is not a model of ultralytics that can be loaded ({error})") from error
         finally:
             copy.unlink(missing_ok=True)
         if network.task != "detect":
             raise EncoderError(f"{self.model}: is a model for {network.task!r}, not for detection")
-        self.network = network.float().eval()
+        self.network = network.float().eval().to(device)
         self.device = torch.device(device)
         self.names = {int(number): str(name) for number, name in network.names.items()}
 
