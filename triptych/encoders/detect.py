@@ -40,6 +40,8 @@ PARAMETERS = {
     "sentence": Param("none", "text encoder that reads the sentence of objects, such as minilm; none: no sentence"),
     "sentence_model": Param("", "its model, as `model:` of such an encoder; the default one when empty"),
 }
+#: What the numbers of a box are.
+COLUMNS = ("time", "class", "confidence", "x1", "y1", "x2", "y2")
 ARRAYS = {"classes": 80, "sentence": 384, "boxes": 7}
 
 
