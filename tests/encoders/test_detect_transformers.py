@@ -1,5 +1,6 @@
 """Detectors of transformers: tiny random checkpoints of the true classes."""
 
+import importlib.util
 import json
 
 import numpy as np
@@ -91,12 +92,11 @@ def test_weights_of_another_model_are_refused(tmp_path):
         loaded("detr", str(folder))
 
 
-def test_a_backbone_of_timm_is_told(tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "detr", "use_timm_backbone": True}))
-    pytest.importorskip("transformers")
-    import importlib.util
-
+def test_a_backbone_of_timm_is_told_before_any_job(tmp_path):
     if importlib.util.find_spec("timm"):
         pytest.skip("timm is installed")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "detr", "use_timm_backbone": True}))
+    (fault,) = base.validate("objects", {"use": "detr", "model": str(tmp_path)})
+    assert fault.startswith("encoders.objects.model: ") and "pip install timm" in fault
     with pytest.raises(base.EncoderError, match="pip install timm"):
         loaded("detr", str(tmp_path))

@@ -209,7 +209,8 @@ class Encoder(Protocol):
     attributes `model` and `revision`, as the study file gives them, and finds its files by `weights_of`. A method
     `prepare(item)` is called ahead of the device, in a thread; `encode` is then given what it returned, which must keep
     the attribute `video`. An encoder that uses others (a sentence of objects through a text encoder) tells their
-    sections by a method `within() -> {part: section}`; they belong to the key of its results.
+    sections by a method `within() -> {part: section}`; they belong to the key of its results. A method `lacks(path)`
+    says before any job what these weights need that is not there, a line each, without importing anything heavy.
     """
 
     card: ModelCard
@@ -369,7 +370,10 @@ def validate(
         faults.append(f"{place}.frames: frames at even times are not stored; set keyframes.uniform, for example to 32")
     if card.has_model:
         try:
-            weights_of(made_from(encoder | {"params": {}}))
+            made = made_from(encoder | {"params": {}})
+            located = weights_of(made)
+            # Weights may need more than the card says (a backbone of another package).
+            faults += [f"{place}.model: {one}" for one in made.lacks(located.path)] if hasattr(made, "lacks") else []
         except EncoderError as error:
             faults.append(f"{place}.model: {error}")
     else:

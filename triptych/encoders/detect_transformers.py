@@ -9,6 +9,7 @@ References: RT-DETR (Zhao et al. 2024), YOLOS (Fang et al. 2021), DETR (Carion e
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 from dataclasses import replace
@@ -49,9 +50,25 @@ class AnyDetector(Detector):
 
     card = CARD
 
+    def lacks(self, folder: Path) -> list[str]:
+        """Whether the configuration asks for a backbone of timm, and timm is not installed."""
+        try:
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return []  # told by the library
+        inner = config.get("backbone_config") or {}
+        asked = inner.get("model_type") == "timm_backbone" or (not inner and config.get("use_timm_backbone", False))
+        if not asked or importlib.util.find_spec("timm") is not None:
+            return []
+        return [
+            f"{self.model}: this revision takes its backbone from timm, which is not installed; install it with: pip "
+            "install timm, or pin a revision whose backbone is one of transformers"
+        ]
+
     def _load(self, device: str) -> None:
         located = base.weights_of(self)
-        _stop_without_timm(located.path, self.model)
+        if lacking := self.lacks(located.path):
+            raise EncoderError("; ".join(lacking))
         # Read by the libraries when they are imported: no network.
         os.environ["HF_HUB_OFFLINE"] = "1"
         torchvision.mend()
@@ -74,11 +91,11 @@ class AnyDetector(Detector):
         except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
             raise EncoderError(f"{self.model}: cannot be loaded as a detector of objects ({error})") from error
         trained = {name for name, _ in network.named_parameters()}
-        lacking = sorted(trained & {*told["missing_keys"], *(key for key, *_ in told["mismatched_keys"])})
-        if lacking:
+        random = sorted(trained & {*told["missing_keys"], *(key for key, *_ in told["mismatched_keys"])})
+        if random:
             raise EncoderError(
-                f"{self.model}: the weights are not those of a detector; {len(lacking)} of its parts would be random "
-                f"({', '.join(lacking[:3])}, ...)"
+                f"{self.model}: the weights are not those of a detector; {len(random)} of its parts would be random "
+                f"({', '.join(random[:3])}, ...)"
             )
         self.network = network.eval().to(device)
         self.device = torch.device(device)
@@ -155,24 +172,3 @@ class Detr(AnyDetector):
         source="facebook/detr-resnet-50 on the Hugging Face hub; Carion et al. 2020; numbers of COCO to 90, with gaps",
         arrays=ARRAYS | {"classes": 91},
     )
-
-
-def _stop_without_timm(folder: Path, model: str) -> None:
-    """Stop where the configuration asks for a backbone of timm, and timm is not installed.
-
-    Raises:
-        EncoderError: with what to do.
-    """
-    import importlib.util
-
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return  # told by the library
-    inner = config.get("backbone_config") or {}
-    asked = inner.get("model_type") == "timm_backbone" or (not inner and config.get("use_timm_backbone", False))
-    if asked and importlib.util.find_spec("timm") is None:
-        raise EncoderError(
-            f"{model}: this revision takes its backbone from timm, which is not installed; install it with: pip "
-            "install timm, or pin a revision whose backbone is one of transformers"
-        )
