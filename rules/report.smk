@@ -1,6 +1,6 @@
 """Comparison, status and the report.
 
-Inputs: metrics, predictions, labels; manifests of all stages.
+Inputs: metrics, predictions, labels; manifests of all stages; embeddings of encoders that note what they found.
 Outputs: comparison/{task}.csv, status.tsv, report/index.html, config.yaml, history.jsonl.
 Steps: compare_models, collect_status, build_report.
 """
@@ -63,6 +63,8 @@ rule build_report:
         status=PATHS.status,
         comparisons=[PATHS.comparison(task) for task in STUDY.tasks],
         features=[PATHS.feature(feature) for feature in STUDY.features],
+        # What encoders noted of each video: sounds, objects and their boxes.
+        notes=[PLAN.embeddings(encoder) for encoder in STUDY.encoders if CARDS[encoder].notes],
     output:
         report=PATHS.report,
         config=PATHS.config,

@@ -162,26 +162,28 @@ def status(
 
 @app.command()
 def export(
-    what: Annotated[str, typer.Argument(help="`features` or `predictions`.")],
-    name: Annotated[str, typer.Argument(help="Name of the feature, or task/model.")],
+    what: Annotated[str, typer.Argument(help="`features`, `embeddings` or `predictions`.")],
+    name: Annotated[str, typer.Argument(help="Name of the feature, encoder.array, or task/model.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write.", metavar="FILE")] = None,
     form: Annotated[str | None, typer.Option("--format", help="npz, parquet or csv; else what --out ends in.")] = None,
     configfile: ConfigFile = DEFAULT,
 ) -> None:
-    """Write features or predictions to one file, for use elsewhere.
+    """Write features, embeddings or predictions to one file, for use elsewhere.
 
     \b
     triptych export features heard --out heard.npz
+    triptych export embeddings sound.clip --out clip.parquet
     triptych export predictions topic/early --out early.csv
 
     In csv, text that a spreadsheet would take for a formula gets a ' before it.
     """  # noqa: D301
     from triptych.commands import export as command
 
-    if what not in ("features", "predictions"):
+    kinds = ("features", "embeddings", "predictions")
+    if what not in kinds:
         from triptych.core.config import nearest
 
-        _stop(f"export `features` or `predictions`, not {what!r}{nearest(what, ('features', 'predictions'))}")
+        _stop(f"export `features`, `embeddings` or `predictions`, not {what!r}{nearest(what, kinds)}")
     checked = _load(configfile, quick=True)
     out = out or Path(f"{name.replace('/', '_')}.{form or 'npz'}")
     try:

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from report.results_folder import HOSTILE_CLASS, WORDS, make, rows_of
+from report.results_folder import HOSTILE, HOSTILE_CLASS, WORDS, make, rows_of
 from report.test_page import Parsed
 
 pytestmark = pytest.mark.browser
@@ -35,7 +35,9 @@ def opened(page: Path, folder: Path, *flags: str) -> subprocess.CompletedProcess
 def hostile(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
     rows = rows_of(24, (HOSTILE_CLASS, *list(WORDS)[1:]), hostile=True)
-    changes = {"report": {"title": "Demo", "embed_videos": 2}}
+    encoders = {name: {"use": f"classic-{what}"} for name, what in (("picture", "image"), ("sound", "audio"))}
+    changes = {"encoders": encoders | {"objects": {"use": "detector", "model": "models/none"}}}
+    changes |= {"report": {"title": "Demo", "embed_videos": 2}}
     return folder, Path(make(folder, rows, **changes)[1].report), rows
 
 
@@ -79,6 +81,10 @@ def test_linked_pictures_are_allowed_by_the_policy(hostile, tmp_path):
     assert parsed.all("title")[0][1] == "true,true"
     assert len([1 for attributes, _ in parsed.all("div") if attributes.get("class") == "said-text"]) >= 20
     assert any(attributes.get("src") == "../keyframes/clip-002.jpg" for attributes, _ in parsed.all("img"))
+    # Names of objects are text too.
+    noted = [text for _, text in parsed.all("p") if "person" in text]
+    assert noted and all(f"{HOSTILE[0]} .75 · person .50" in text for text in noted)
+    assert len(parsed.all("script")) == 3
 
 
 def test_a_script_without_the_digest_would_not_run(hostile, tmp_path):

@@ -109,3 +109,44 @@ def test_a_damaged_feature_is_named(study):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ExportError, match=r"seen\.h5"):
         export(study, "features", "seen", "x.npz")
+
+
+def test_embeddings(study):
+    Path("results/s/embeddings/picture").mkdir(parents=True)
+    entries = [
+        Entry(name, "k", arrays={"frame": np.full((2, 3), number, np.float32)}, times={"frame": np.ones((2, 2))})
+        for number, name in enumerate(["b", "a"])
+    ]
+    write_store(Paths.of(study).embeddings("picture", "0"), entries[:1], {"shards": study.shards})
+    write_store(Paths.of(study).embeddings("picture", "1"), entries[1:], {"shards": study.shards})
+    write_store(Paths.of(study).embeddings("picture", "77"), entries, {"shards": study.shards + 1})
+    assert export(study, "embeddings", "picture.frame", "f.npz") == "4 rows of embeddings picture.frame in f.npz"
+    with np.load("f.npz", allow_pickle=False) as found:
+        assert (
+            found["video"].tolist() == ["a", "a", "b", "b"]
+            and found["values"].tolist() == [[1] * 3] * 2 + [[0] * 3] * 2
+        )
+        assert found["start"].tolist() == [1] * 4
+    with pytest.raises(ExportError, match="no array 'boxes'"):
+        export(study, "embeddings", "picture.boxes", "f.csv")
+    with pytest.raises(ExportError, match=r"no encoder 'pictur'; did you mean 'picture'"):
+        export(study, "embeddings", "pictur.frame", "f.csv")
+
+
+def test_boxes_have_columns_and_names(study):
+    rows = np.array([[0.5, 3, 0.75, 0, 0, 0.5, 1], [1, 1, 0.5, 0, 0, 1, 1]], np.float32)
+    noted = {"notes": {"class numbers": [["=cmd", 3]]}}
+    entry = Entry("a", "k", arrays={"boxes": rows}, times={"boxes": np.zeros((2, 2))}, provenance=noted)
+    write_store(Paths.of(study).embeddings("picture", "0"), [entry])
+    export(study, "embeddings", "picture.boxes", "boxes.csv")
+    lines = Path("boxes.csv").read_text().splitlines()
+    assert lines == [
+        "video,label,time,class,confidence,x1,y1,x2,y2",
+        "a,'=cmd,0.5,3.0,0.75,0.0,0.0,0.5,1.0",
+        "a,1,1.0,1.0,0.5,0.0,0.0,1.0,1.0",
+    ]
+
+
+def test_embeddings_that_are_not_there(study):
+    with pytest.raises(ExportError, match="there are no embeddings of picture"):
+        export(study, "embeddings", "picture.frame", "f.csv")

@@ -6,10 +6,12 @@ from report.results_folder import HOSTILE_CLASS, WORDS, make, rows_of
 
 @pytest.fixture(scope="session")
 def hostile(tmp_path_factory):
-    """A study with hostile titles, class names, ids, sources and transcripts: (folder, study, paths, rows)."""
+    """A study with hostile titles, names, ids, sources and transcripts: (folder, study, paths, rows)."""
     folder = tmp_path_factory.mktemp("hostile")
     rows = rows_of(24, (HOSTILE_CLASS, *list(WORDS)[1:]), hostile=True)
-    return (folder, *make(folder, rows), rows)
+    encoders = {name: {"use": f"classic-{what}"} for name, what in (("picture", "image"), ("sound", "audio"))}
+    changes = {"encoders": encoders | {"objects": {"use": "detector", "model": "models/none"}}}
+    return (folder, *make(folder, rows, **changes), rows)
 
 
 @pytest.fixture(scope="session")

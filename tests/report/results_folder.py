@@ -12,6 +12,7 @@ from triptych.core.paths import Paths
 from triptych.core.status import OK, Manifest, Outcome
 from triptych.core.store import Entry, write_store
 from triptych.core.units import by_shard
+from triptych.encoders.detect import IDS, SEEN
 from triptych.encoders.pooling import pool_feature
 from triptych.evaluate.compare import comparison
 from triptych.evaluate.compute import compute_seconds
@@ -99,6 +100,8 @@ def make(folder: Path, rows: list[dict], **changes) -> tuple[dict, Paths]:
     for shard, members in by_shard(slugs, study["shards"]).items():
         texts(paths, shard, [row for row in rows if row["slug"] in members])
         embeddings(paths, shard, [row for row in rows if row["slug"] in members], labels)
+        if "objects" in study["encoders"]:
+            objects(paths, shard, [row for row in rows if row["slug"] in members])
     shards = list(by_shard(slugs, study["shards"]))
     for name, feature in study["features"].items():
         files = [paths.embeddings(feature["from"].split(".")[0], shard) for shard in shards]
@@ -179,6 +182,23 @@ def embeddings(paths: Paths, shard: str, rows: list[dict], labels: list[str]) ->
             values = (np.eye(4)[place] * 2 + random.normal(size=(5, 4))).astype(np.float32)
             entries.append(Entry(row["slug"], "k", OK, {array: values}, {array: np.zeros((5, 2))}))
         write_store(paths.embeddings(encoder, shard), entries)
+
+
+def objects(paths: Paths, shard: str, rows: list[dict]) -> None:
+    """What a detector leaves: two boxes a video, of a class with a hostile name; nothing on every third."""
+    entries = []
+    for row in rows:
+        if row["slug"] == "broken":
+            entries.append(Entry(row["slug"], "k", Outcome("failed", "unreadable", "no frames")))
+            continue
+        arrays = {"classes": np.zeros((2, 3), np.float32)}
+        notes = {}
+        if sum(map(ord, row["slug"])) % 3:
+            notes = {SEEN: [[HOSTILE[0], 0.75], ["person", 0.5]], IDS: [[HOSTILE[0], 0], ["person", 2]]}
+            arrays["boxes"] = np.array([[0, 0, 0.9, 0.1, 0.1, 0.5, 0.9], [0.5, 2, 0.8, 0, 0, 1, 1]], np.float32)
+        times = {name: np.zeros((len(values), 2)) for name, values in arrays.items()}
+        entries.append(Entry(row["slug"], "k", OK, arrays, times, {"notes": notes} if notes else {}))
+    write_store(paths.embeddings("objects", shard), entries)
 
 
 def learn(paths: Paths, study: dict, task: str, rows: list[dict], shards: list[str]) -> None:

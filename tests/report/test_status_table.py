@@ -12,7 +12,7 @@ from triptych.report.links import linkable, safe_source
 from triptych.report.status_table import StatusError
 
 STAGES = ["fetch", "probe", "audio", "keyframes", "transcripts:captions", "transcripts:text"]
-STAGES += ["embed:picture", "embed:sound", "task:topic"]
+STAGES += ["embed:picture", "embed:sound", "embed:objects", "task:topic"]
 
 
 def test_every_stage_accounts_for_every_row(hostile):

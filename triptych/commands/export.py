@@ -1,4 +1,4 @@
-"""`triptych export`: features and predictions as npz, parquet or csv, for use outside the workflow."""
+"""`triptych export`: features, embeddings and predictions as npz, parquet or csv, for use outside the workflow."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class ExportError(ValueError):
 
 
 def export(study: Study, what: str, name: str, out: Path | str, form: str | None = None) -> str:
-    """Write a feature or the predictions of a model to one file.
+    """Write a feature, an array of an encoder or the predictions of a model to one file.
 
     Args:
         study: the study.
-        what: `features` or `predictions`.
-        name: of the feature, or `task/model`.
+        what: `features`, `embeddings` or `predictions`.
+        name: of the feature, `encoder.array`, or `task/model`.
         out: file to write.
         form: `npz`, `parquet` or `csv`; by default what `out` ends in.
 
@@ -40,7 +40,8 @@ def export(study: Study, what: str, name: str, out: Path | str, form: str | None
     form = form or Path(out).suffix.removeprefix(".").lower()
     if form not in FORMATS:
         raise ExportError(f"unknown format {form!r}; use --format {', '.join(FORMATS)}, or such an ending of --out")
-    columns = _feature(study, name) if what == "features" else _predictions(study, name)
+    read = {"features": _feature, "embeddings": _embeddings, "predictions": _predictions}[what]
+    columns = read(study, name)
     data = {"npz": _npz, "parquet": _parquet, "csv": _csv}[form](columns)
     replace_bytes(out, data)
     rows = len(next(iter(columns.values())))
@@ -62,6 +63,47 @@ def _feature(study: Study, name: str) -> dict[str, Any]:
     except DamagedStore as error:
         raise ExportError(str(error)) from error
     return {"video": ids, "present": mask, "values": values}
+
+
+def _embeddings(study: Study, name: str) -> dict[str, Any]:
+    """`video`, `start`, `end` and the rows `values` (sum of T, ...) of an array; boxes of objects by their columns."""
+    import numpy as np
+
+    from triptych.core.store import DamagedStore, read_arrays, read_store
+    from triptych.encoders.detect import COLUMNS, IDS
+
+    encoder, _, array = name.partition(".")
+    if encoder not in study.encoders:
+        raise ExportError(f"write embeddings as encoder.array: {_unknown('encoder', encoder, study.encoders)}")
+    rows: dict[str, Any] = {}
+    arrays: set[str] = set()
+    try:
+        for path in sorted(Path(Paths.of(study).embeddings(encoder, "0")).parent.glob("*.h5")):
+            if int(read_arrays(path, [])[1].get("shards", study.shards)) != study.shards:
+                continue  # of another number of shards, before
+            entries, damaged = read_store(path)
+            if damaged:
+                raise ExportError(f"{path} is damaged at {', '.join(sorted(damaged))}; run snakemake again")
+            rows |= entries
+            arrays |= {one for entry in entries.values() for one in entry.arrays}
+    except DamagedStore as error:
+        raise ExportError(str(error)) from error
+    if not rows:
+        raise ExportError(f"there are no embeddings of {encoder}; make them with: snakemake embeddings")
+    found = [(video, rows[video]) for video in sorted(rows) if array in rows[video].arrays]
+    if not found:
+        raise ExportError(f"write embeddings as encoder.array: {_unknown('array', array, sorted(arrays))}")
+    values = np.concatenate([entry.arrays[array] for _, entry in found])
+    videos = [video for video, entry in found for _ in entry.arrays[array]]
+    if array == "boxes" and values.ndim == 2 and values.shape[1] == len(COLUMNS):
+        labels = []
+        for _, entry in found:
+            names = {number: text for text, number in entry.provenance.get("notes", {}).get(IDS, [])}
+            labels += [str(names.get(int(number), int(number))) for number in entry.arrays[array][:, 1]]
+        return {"video": videos, "label": labels} | {one: values[:, place] for place, one in enumerate(COLUMNS)}
+    times = np.concatenate([entry.times[array] for _, entry in found])
+    values = values.reshape(len(values), -1) if values.ndim > 2 else values
+    return {"video": videos, "start": times[:, 0], "end": times[:, 1], "values": values}
 
 
 def _predictions(study: Study, name: str) -> dict[str, Any]:

@@ -41,6 +41,8 @@ STAGES = {
     "image-transformers": "encoders/image_transformers.py",
     "mobilenet-litert": "encoders/mobilenet_litert.py",
     "video-transformers": "encoders/video_transformers.py",
+    "detect": "encoders/detect_transformers.py",
+    "yolo": "encoders/yolo.py",
     "pool": "encoders/pooling.py",
     "labels": "learn/tasks.py",
     "splits": "learn/splits.py",

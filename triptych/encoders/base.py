@@ -53,6 +53,11 @@ REGISTRY = {
     "xclip": "triptych.encoders.video_transformers:XClip",
     "timesformer": "triptych.encoders.video_transformers:TimeSformer",
     "video-transformers": "triptych.encoders.video_transformers:VideoTransformers",
+    "rt-detr": "triptych.encoders.detect_transformers:RTDetr",
+    "yolos": "triptych.encoders.detect_transformers:Yolos",
+    "detr": "triptych.encoders.detect_transformers:Detr",
+    "detector": "triptych.encoders.detect_transformers:AnyDetector",
+    "yolo": "triptych.encoders.yolo:Yolo",
 }
 
 #: Most vectors that are stored of a video and array; more are averaged in even segments.
@@ -86,6 +91,7 @@ class ModelCard:
         listed: the weights' format can carry code, so `models.lock` must list the file.
         frames: which stored frames an image encoder reads by default: `keyframes`, or `uniform` ones.
         records: arrays whose rows are things (boxes) and are stored as they are, never averaged or pooled.
+        notes: headings of what it notes of each video for the report (`Encoded.notes`).
         memory_mb: memory of a job, its batches included.
         threads: of a job on the CPU.
         gpu: the network runs on a graphics card where there is one, in half precision by autocast.
@@ -107,6 +113,7 @@ class ModelCard:
     listed: bool = False
     frames: Literal["keyframes", "uniform"] = "keyframes"
     records: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     memory_mb: int = 2000
     threads: int = 1
     gpu: bool = False
@@ -192,7 +199,9 @@ class Encoder(Protocol):
     The result for an item may not depend on the other items of its batch. An encoder with weights also has the
     attributes `model` and `revision`, as the study file gives them, and finds its files by `weights_of`. A method
     `prepare(item)` is called ahead of the device, in a thread; `encode` is then given what it returned, which must keep
-    the attribute `video`.
+    the attribute `video`. An encoder that uses others (a sentence of objects through a text encoder) tells their
+    sections by a method `within() -> {part: section}`; they belong to the key of its results. A method `lacks(path)`
+    says before any job what these weights need that is not there, a line each, without importing anything heavy.
     """
 
     card: ModelCard
@@ -304,6 +313,8 @@ def signature(encoder: Mapping[str, Any]) -> dict[str, Any]:
         told["frames"] = encoder.get("frames") or made.card.frames
     if made.card.modality == "text":
         told["text"] = list(encoder.get("text") or ["transcript"])
+    if hasattr(made, "within") and (parts := made.within()):
+        told["within"] = {part: signature(section) for part, section in parts.items()}
     if encoder["use"] not in REGISTRY:
         # A user's class has no versions.lock: its own source tells when it changed.
         told["code"] = digest_bytes(Path(inspect.getsourcefile(type(made))).read_bytes())
@@ -359,7 +370,10 @@ def validate(
         faults.append(f"{place}.frames: frames at even times are not stored; set keyframes.uniform, for example to 32")
     if card.has_model:
         try:
-            weights_of(made_from(encoder | {"params": {}}))
+            made = made_from(encoder | {"params": {}})
+            located = weights_of(made)
+            # Weights may need more than the card says (a backbone of another package).
+            faults += [f"{place}.model: {one}" for one in made.lacks(located.path)] if hasattr(made, "lacks") else []
         except EncoderError as error:
             faults.append(f"{place}.model: {error}")
     else:

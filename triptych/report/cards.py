@@ -17,7 +17,9 @@ from triptych.core.paths import Paths
 from triptych.core.status import Manifest, Refused
 from triptych.evaluate.paired import video_scores
 from triptych.evaluate.predictions import Predictions
+from triptych.report.boxes import strip
 from triptych.report.links import linkable, safe_source
+from triptych.report.noted import Noted
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ def video_cards(
     paths: Paths,
     folder: Path | str,
     embed: int,
+    noted: Mapping[str, Noted] | None = None,
 ) -> list[dict[str, Any]]:
     """One mapping a video, in the order of the table, at most `LISTED`.
 
@@ -49,13 +52,17 @@ def video_cards(
         predicted: task -> video -> what `task_predictions` gives.
         paths: files of the study.
         folder: of the page, which linked files are relative to.
-        embed: videos whose contact sheets are embedded; the others' are linked.
+        embed: videos whose contact sheets are embedded; the others' are linked. Frames with boxes are shown of these
+            alone.
+        noted: video -> what encoders noted of it.
     """
     cards = []
+    noted = noted or {}
     for number, row in enumerate(rows):
         if number >= LISTED:
             break
         slug, embedded = row["slug"], number < embed
+        told = noted.get(slug, Noted())
         cards.append(
             {
                 "slug": slug,
@@ -66,6 +73,8 @@ def video_cards(
                 "sheet": sheet(paths, slug, folder, embedded),
                 "audio": _linked(paths, "audio", slug, "mp3", folder),
                 "status": statuses.get(slug, []),
+                "notes": told.lines,
+                "boxes": strip(keyframes_file(paths, slug), told) if embedded and told.boxes is not None else None,
                 "text": _text(transcripts.get(slug), LONG_TEXT if embedded else SHORT_TEXT),
                 "tasks": {task: videos[slug] for task, videos in predicted.items() if slug in videos},
             }
@@ -149,6 +158,11 @@ def sheet(paths: Paths, slug: str, folder: Path | str, embedded: bool) -> str | 
     memory = io.BytesIO()
     small.save(memory, "JPEG", quality=SHEET_QUALITY, optimize=True, progressive=True)
     return "data:image/jpeg;base64," + base64.b64encode(memory.getvalue()).decode()
+
+
+def keyframes_file(paths: Paths, slug: str) -> Path | None:
+    """The file of a video's keyframes; None when there is none."""
+    return _artefact(paths, "keyframes", slug, "h5")
 
 
 def _artefact(paths: Paths, stage: Any, slug: str, name: str) -> Path | None:

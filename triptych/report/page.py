@@ -22,7 +22,7 @@ from triptych.core.files import digest_json, replace_text
 from triptych.core.paths import Paths
 from triptych.core.status import STATES, Manifest
 from triptych.core.units import by_shard
-from triptych.report import cards, results, status_table
+from triptych.report import cards, noted, results, status_table
 
 VERSION = "1"
 
@@ -44,7 +44,8 @@ def build(
     Args:
         study: the complete study file as a mapping.
         paths: its files. Read are status.tsv, comparisons, metrics, predictions, labels, confusion matrices, balance
-            pictures, transcripts, features, contact sheets, probe manifests and history.jsonl.
+            pictures, transcripts, features, contact sheets, probe manifests, history.jsonl, and the notes and boxes in
+            embedding files.
         rows: the table: per row `slug`, `id`, `source`, `title`.
         out: the page; by default `paths.report`.
 
@@ -69,12 +70,14 @@ def collect(
         predicted[name] = cards.task_predictions(found, new, places, view["grouped"])
         views.append(view)
     transcripts = _transcripts(study, paths, [row["slug"] for row in rows])
-    noted: dict[str, list[list[str]]] = {}
+    happened: dict[str, list[list[str]]] = {}
     for line in lines:
         if line["status"] != "ok" or line["warnings"]:
             words = [line[name] for name in ("stage", "status", "reason", "message", "warnings")]
-            noted.setdefault(line["video"], []).append(words)
+            happened.setdefault(line["video"], []).append(words)
     embed = study["report"]["embed_videos"]
+    slugs = [row["slug"] for row in rows[: cards.LISTED]]
+    notes = noted.read(study, paths, slugs, slugs[:embed])
     return {
         "title": study["report"]["title"],
         "note": study["report"]["note"],
@@ -85,7 +88,7 @@ def collect(
         "tasks": views,
         "features": _features(study, paths),
         "encoders": _encoders(study),
-        "videos": cards.video_cards(rows, noted, transcripts, predicted, paths, folder, embed),
+        "videos": cards.video_cards(rows, happened, transcripts, predicted, paths, folder, embed, notes),
         "runs": results.runs(paths.history),
         "config": digest_json(study),
         "settings": _settings(study),

@@ -7,7 +7,7 @@ const HAYSTACK = new Map();
 
 function haystack(video) {
   if (!HAYSTACK.has(video.slug)) {
-    const words = [video.slug, video.id, video.title, video.source, ...(video.text ? video.text.segments.map((segment) => segment[1]) : []), ...video.status.flat()];
+    const words = [video.slug, video.id, video.title, video.source, ...(video.text ? video.text.segments.map((segment) => segment[1]) : []), ...video.status.flat(), ...video.notes.flatMap((note) => note[2].map((line) => line[0]))];
     HAYSTACK.set(video.slug, words.join("\n").toLowerCase());
   }
   return HAYSTACK.get(video.slug);
@@ -56,6 +56,10 @@ function inside(video) {
     { head: "reason", cell: (line) => line[2] || "–" },
     { head: "message", class: "message", cell: (line) => [line[3], line[4]].filter(Boolean).join(" · ") || "–" }], video.status));
   if (sheet) parts.push(el("img", { src: sheet, alt: `Keyframes of ${video.title}, in time order`, loading: "lazy" }));
+  const boxes = video.boxes && safePicture(video.boxes);
+  if (boxes) parts.push(el("img", { src: boxes, alt: `Frames of ${video.title} with boxes around objects`, loading: "lazy" }));
+  for (const [encoder, heading, lines] of video.notes) parts.push(el("p", { class: "small noted" }, el("b", null, heading), el("span", { class: "soft" }, ` (${encoder}): `),
+    lines.map(([text, value]) => (absentNumber(value) ? text : `${text} ${value.toFixed(2).replace(/^0\./, ".")}`)).join(" · ")));
   const audio = video.audio && safePicture(video.audio);
   if (audio) parts.push(el("p", null, el("audio", { controls: true, preload: "none", src: audio, "aria-label": `Sound of ${video.title}` })));
   for (const task of DATA.tasks) {
