@@ -36,6 +36,7 @@ CARD = ModelCard(
     licence="Apache-2.0 (google-coral's file)",
     source="mobilenet_v2_1.0_224_quant.tflite, github.com/google-coral/edgetpu; Sandler et al. 2018",
     version=VERSION,
+    notes=(HEADING,),
     extra="litert",
     packages=("ai_edge_litert",),
     parameters={

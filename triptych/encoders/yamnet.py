@@ -33,6 +33,7 @@ CARD = ModelCard(
     licence="Apache-2.0",
     source="YAMNet, tensorflow/models research/audioset; https://tfhub.dev/google/yamnet/1",
     version=VERSION,
+    notes=("likeliest sounds",),
     extra="tf",
     packages=("tensorflow", "tensorflow_hub"),
     weights="tfhub",

@@ -39,6 +39,7 @@ CARD = ModelCard(
     licence="Apache-2.0",
     source="YAMNet, tensorflow/models research/audioset; the file yamnet.tflite, https://tfhub.dev/google/lite-model/yamnet/tflite/1",
     version=VERSION,
+    notes=("likeliest sounds",),
     extra="litert",
     packages=("ai_edge_litert",),
     weights="file",
