@@ -26,21 +26,24 @@ from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(CHECKOUT), str(CHECKOUT / "benchmarks")]
+sys.path.insert(0, str(CHECKOUT))
 
 JOB = """
-import json, sys, time
+import json, resource, sys, time
 told = json.loads(sys.stdin.read())
 from triptych.core.paths import Paths
-from triptych.encoders import base
-from triptych.encoders.engine import embed_shard
+from triptych.encoders import base, engine
+load, loaded = engine._load, {}
+def marked(*arguments):
+    load(*arguments)
+    loaded.update(wall=time.time(), cpu=time.process_time())
+engine._load = marked
 spent = {}
-begun = time.time()
-counts = embed_shard(told["encoder"], told["videos"], Paths(**told["paths"]), "0", name=told["name"], shards=1,
-                     sources=["captions"], spent=spent)
-import resource
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"spent": spent, "begun": begun, "counts": counts, "peak": peak,
+counts = engine.embed_shard(told["encoder"], told["videos"], Paths(**told["paths"]), "0", name=told["name"], shards=1,
+                            sources=["captions"], spent=spent)
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(json.dumps({"start_wall": loaded["wall"], "start": loaded["cpu"], "cpu": time.process_time(),
+                  "waited": spent["wait"], "computed": counts["computed"], "peak": used.ru_maxrss / 1024,
                   "declared": base.find(told["encoder"]["use"]).card.memory_mb}))
 """
 
@@ -82,7 +85,7 @@ def prepare(folder: Path, videos: int) -> tuple[list[dict[str, Any]], dict[str, 
 
 
 def job(name: str, encoder: dict[str, Any], videos: list[dict[str, Any]], paths: dict[str, str]) -> dict[str, float]:
-    """One process over the videos: wall seconds in all, to the first batch, and its peak memory."""
+    """One process over the videos: seconds (CPU and wall) in all and to the first batch, and its peak memory."""
     told = json.dumps({"name": name, "encoder": encoder, "videos": videos, "paths": paths})
     environment = {**os.environ, "PYTHONPATH": f"{CHECKOUT}:{CHECKOUT / 'benchmarks'}", "OMP_NUM_THREADS": "1"}
     start = time.time()
@@ -93,17 +96,9 @@ def job(name: str, encoder: dict[str, Any], videos: list[dict[str, Any]], paths:
     if ran.returncode:
         raise SystemExit(ran.stderr[-3000:])
     found = json.loads(ran.stdout.splitlines()[-1])
-    if found["counts"]["computed"] != len(videos):
-        raise SystemExit(f"{name}: {found['counts']}")
-    spent = found["spent"]
-    return {
-        "wall": wall,
-        "start": found["begun"] - start + spent["load"],
-        "encode": spent["encode"],
-        "wait": spent["wait"],
-        "peak": found["peak"],
-        "declared": found["declared"],
-    }
+    if found["computed"] != len(videos):
+        raise SystemExit(f"{name}: {found['computed']} of {len(videos)} videos were computed")
+    return found | {"wall": wall, "start_wall": found["start_wall"] - start}
 
 
 def main() -> None:
@@ -119,27 +114,33 @@ def main() -> None:
         folder = Path(place)
         videos, paths = prepare(folder, told.videos)
         encoders |= build(folder / "weights", told.size)
-        print(f"{told.videos} videos x {len(encoders)} encoders, networks {told.size}, one thread, wall seconds")
-        print("  encoder     whole  start-up  encode    wait   peak MB of declared   a process for one video")
-        whole = start = apart = 0.0
+        print(
+            f"{told.videos} videos x {len(encoders)} encoders, networks {told.size}, one thread, a process an encoder"
+        )
+        print("             CPU s                wall s               s waited    peak MB          CPU s of a process")
+        print("  encoder    whole  start-up      whole  start-up    for input   of declared      for one video")
+        total = dict.fromkeys(("cpu", "start", "wall", "start_wall"), 0.0)
+        apart = 0.0
         for name, encoder in encoders.items():
             one = job(name, encoder, videos, paths)
-            samples = [
-                job(f"{name}-alone-{number}", encoder, videos[number : number + 1], paths)["wall"]
+            alone = statistics.median(
+                job(f"{name}-alone-{number}", encoder, videos[number : number + 1], paths)["cpu"]
                 for number in range(told.sample)
-            ]
-            alone = statistics.median(samples)
-            whole, start, apart = whole + one["wall"], start + one["start"], apart + alone * told.videos
+            )
+            apart += alone * told.videos
+            total = {key: seconds + one[key] for key, seconds in total.items()}
             print(
-                f"  {name:10s} {one['wall']:6.1f}  {one['start']:8.1f}  {one['encode']:6.1f}  {one['wait']:6.1f}   "
-                f"{one['peak']:7.0f} of {one['declared']:<8d}   {alone:6.2f}"
+                f"  {name:9s} {one['cpu']:6.1f}  {one['start']:8.1f}     {one['wall']:6.1f}  {one['start_wall']:8.1f}"
+                f"     {one['waited']:8.1f}   {one['peak']:5.0f} of {one['declared']:<6d}   {alone:6.2f}"
             )
             if one["peak"] > one["declared"]:
                 print(f"  {name} takes more memory than its card declares")
-    print(f"start-up is {100 * start / whole:.1f} % of the run: {start:.1f} of {whole:.1f} s")
+    for kind, whole, start in (("CPU", "cpu", "start"), ("wall", "wall", "start_wall")):
+        share = 100 * total[start] / total[whole]
+        print(f"start-up is {share:.1f} % of the run: {total[start]:.1f} of {total[whole]:.1f} {kind} s")
     print(
-        f"a process for each video and encoder: {apart:.0f} s, extrapolated from {told.sample} videos of each encoder; "
-        f"ratio of the whole {apart / whole:.1f}; ratio of start-ups {told.videos} by construction"
+        f"a process for each video and encoder: {apart:.0f} CPU s, extrapolated from {told.sample} videos of each "
+        f"encoder; {apart / total['cpu']:.1f} times the whole"
     )
 
 
