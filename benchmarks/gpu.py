@@ -2,8 +2,8 @@
 
 Random weights (speed does not depend on them): CLIP ViT-B/32 (32 keyframes a video), ViViT-B (a clip of 32 frames),
 Whisper small and large-v3 turbo (30 s of sound, `--tokens` greedy tokens). Items go the engine's way: JPEGs or
-samples are decoded and prepared by threads ahead of the card (`encoders.ahead`), batches run by `encoders.batches.Runner` under
-bfloat16 autocast. The first batch warms the card up and is not counted.
+samples are decoded and prepared by threads ahead of the card (`encoders.ahead`), batches run by `encoders.batches`
+under bfloat16 autocast. The first batch warms the card up and is not counted.
 
     busy      share of the wall time between the start and the end of the card's work on batches (CUDA events)
     nvidia    mean of what nvidia-smi samples as utilisation, where that program is

@@ -120,7 +120,7 @@ def main() -> None:
         print("             CPU s                wall s               s waited    peak MB          CPU s of a process")
         print("  encoder    whole  start-up      whole  start-up    for input   of declared      for one video")
         total = dict.fromkeys(("cpu", "start", "wall", "start_wall"), 0.0)
-        apart = 0.0
+        apart = fixed = 0.0
         for name, encoder in encoders.items():
             one = job(name, encoder, videos, paths)
             alone = statistics.median(
@@ -128,6 +128,7 @@ def main() -> None:
                 for number in range(told.sample)
             )
             apart += alone * told.videos
+            fixed += alone
             total = {key: seconds + one[key] for key, seconds in total.items()}
             print(
                 f"  {name:9s} {one['cpu']:6.1f}  {one['start']:8.1f}     {one['wall']:6.1f}  {one['start_wall']:8.1f}"
@@ -138,6 +139,8 @@ def main() -> None:
     for kind, whole, start in (("CPU", "cpu", "start"), ("wall", "wall", "start_wall")):
         share = 100 * total[start] / total[whole]
         print(f"start-up is {share:.1f} % of the run: {total[start]:.1f} of {total[whole]:.1f} {kind} s")
+    share = 100 * fixed / total["cpu"]
+    print(f"with imports that come after loading at most {share:.1f} %: {fixed:.1f} CPU s of processes for one video")
     print(
         f"a process for each video and encoder: {apart:.0f} CPU s, extrapolated from {told.sample} videos of each "
         f"encoder; {apart / total['cpu']:.1f} times the whole"

@@ -201,7 +201,8 @@ class Encoder(Protocol):
     The result for an item may not depend on the other items of its batch. An encoder with weights also has the
     attributes `model` and `revision`, as the study file gives them, and finds its files by `weights_of`. A method
     `prepare(item)` is called ahead of the device, in a thread; `encode` is then given what it returned, which must keep
-    the attribute `video`.
+    the attribute `video`. It is called one at a time, unless the class says `prepare_parallel = True`. It may raise
+    `Refused`, which is that video's outcome.
     """
 
     card: ModelCard
