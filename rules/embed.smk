@@ -14,6 +14,13 @@ CARDS = {name: encoder_base.find(encoder.use).card for name, encoder in STUDY.en
 #: Graphics cards that jobs of this run share.
 GPUS = device.wanted(STUDY.gpus)
 workflow.register_resource("gpu", GPUS)
+#: Threads of a job on a card: they decode and prepare, so that the card does not wait.
+FEEDERS = 4
+
+if workflow.is_main_process:
+    notice = device.notice(STUDY.gpus, [name for name, card in CARDS.items() if card.gpu])
+    if notice:
+        print(notice, file=sys.stderr)
 
 
 def encoder_inputs(wildcards):
@@ -23,6 +30,13 @@ def encoder_inputs(wildcards):
         return sum(PLAN.texts(STUDY.encoders[wildcards.encoder].text, wildcards.shard).values(), [])
     stage = {"audio": "audio", "image": "keyframes", "video": "probe"}[modality]
     return PLAN.manifests(stage, PLAN.shards[wildcards.shard])
+
+
+def encoder_threads(wildcards):
+    """What the study file says, or the card, or what keeps a graphics card busy."""
+    card = CARDS[wildcards.encoder]
+    feeders = FEEDERS if GPUS and card.gpu else 1
+    return STUDY.encoders[wildcards.encoder].threads or max(card.threads, feeders)
 
 
 def encoder_columns(wildcards):
@@ -40,7 +54,7 @@ rule embed_shard:
         PATHS.log("embed-{encoder}", "{shard}"),
     benchmark:
         PATHS.benchmark("embed-{encoder}", "{shard}")
-    threads: lambda wildcards: STUDY.encoders[wildcards.encoder].threads or CARDS[wildcards.encoder].threads
+    threads: encoder_threads
     resources:
         mem_mb=lambda wildcards: CARDS[wildcards.encoder].memory_mb,
         runtime=600,

@@ -138,7 +138,7 @@ class Encoder(Section):
     store: Literal["float32", "float16"] = "float32"
     """Numbers that arrays are stored with."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Numbers that a network computes with on a graphics card; `auto`: bfloat16. On the CPU always float32."""
+    """Numbers that a network computes with on a card; `auto`: bfloat16, float16 on old cards. On the CPU float32."""
     threads: int | None = Field(None, ge=1)
     """Threads of a job; what the encoder's card says by default."""
     text: list[str] = Field(default_factory=lambda: ["transcript"])

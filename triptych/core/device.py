@@ -4,33 +4,69 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
+import re
 import shutil
+import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 #: Seconds from one look for a free card to the next.
 WAIT = 0.5
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+_log = logging.getLogger("triptych.device")
 
 
 @cache
 def cards() -> int:
     """Number of graphics cards that this process may use, without importing torch."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([one for one in visible.split(",") if one.strip() and one.strip() != "-1"])
+    return len(names())
+
+
+def names() -> list[str]:
+    """The cards as CUDA names them: numbers, or UUIDs (`GPU-...`, and `MIG-...` for parts of a card).
+
+    What `CUDA_VISIBLE_DEVICES` lists counts, up to the first entry that names none, as CUDA reads it. Without it the
+    cards that nvidia-smi lists; where one is divided (MIG), all by UUID, since CUDA finds only one part by itself.
+    """
+    visible = os.environ.get(VISIBLE)
+    if visible is None:
+        return _listed()
+    found: list[str] = []
+    for entry in (part.strip() for part in visible.split(",")):
+        if not re.fullmatch(r"\d+|(GPU|MIG)-[\w/-]+", entry) or entry in found:
+            break
+        found.append(entry)
+    return found
+
+
+def _listed() -> list[str]:
+    """What nvidia-smi lists: `GPU 0: name (UUID: GPU-...)`, each followed by its parts `MIG ... (UUID: MIG-...)`."""
     tool = shutil.which("nvidia-smi")
     if not tool:
-        return 0
+        return []
     try:
         ran = subprocess.run([tool, "-L"], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return 0
-    return sum(line.startswith("GPU ") for line in ran.stdout.splitlines()) if ran.returncode == 0 else 0
+        return []
+    if ran.returncode != 0:
+        return []
+    whole: list[tuple[str, list[str]]] = []
+    for line in ran.stdout.splitlines():
+        uuid = re.search(r"\(UUID: ((?:GPU|MIG)-[\w/-]+)\)", line)
+        if line.startswith("GPU "):
+            whole.append((uuid.group(1) if uuid else "", []))
+        elif uuid and whole and line.strip().startswith("MIG "):
+            whole[-1][1].append(uuid.group(1))
+    if any(parts for _, parts in whole):
+        return [name for uuid, parts in whole for name in parts or [uuid]]
+    return [str(number) for number in range(len(whole))]
 
 
 def wanted(gpus: str | int) -> int:
@@ -38,33 +74,99 @@ def wanted(gpus: str | int) -> int:
     return cards() if gpus == "auto" else min(int(gpus), cards())
 
 
+def notice(gpus: str | int, networks: Iterable[str]) -> str | None:
+    """What a user should know before a run: that networks run on the CPU, or on fewer cards than asked for.
+
+    Args:
+        gpus: of the study file.
+        networks: names of what would run on a card.
+    """
+    listed = ", ".join(networks)
+    if not listed:
+        return None
+    if gpus != "auto" and int(gpus) < 1:
+        return f"No graphics card is used (gpus: {gpus}): {listed} on the CPU"
+    if cards() == 0:
+        return f"No graphics card is there: {listed} on the CPU"
+    if gpus != "auto" and int(gpus) > cards():
+        return f"gpus: {gpus}, but there {'is' if cards() == 1 else 'are'} only {cards()}"
+    return None
+
+
 @contextlib.contextmanager
 def lease(gpus: int) -> Iterator[str]:
-    """The device of a job: `cpu`, or `cuda:N` held until the job ends (the kernel frees it when the job dies).
+    """The device of a job: `cpu`, or `cuda:0`, the only card it sees until it ends (the kernel frees it at its death).
 
-    Under a scheduler that gave cards to the job, its first one; on a workstation one that no other job holds.
+    On a workstation it is a card that no other job of this user holds; under a scheduler one of those that the
+    scheduler gave. Take the lease before anything imports a library that looks for cards: `CUDA_VISIBLE_DEVICES`
+    names the leased card alone, so that libraries which take all cards, like tensorflow, leave the others.
+
+    Cards are told apart by their names: name them the same way in all runs (numbers, or UUIDs).
 
     Args:
         gpus: cards of this machine that jobs may share; 0 for the CPU.
+
+    Raises:
+        OSError: the folder of the locks belongs to someone else.
     """
     if gpus < 1:
         yield "cpu"
         return
-    if os.environ.get("SLURM_JOB_ID"):
+    before = os.environ.get(VISIBLE)
+    visible = names() or [str(number) for number in range(gpus)]
+    if os.environ.get("SLURM_JOB_ID") and len(visible) == 1:
         yield "cuda:0"
         return
-    folder = Path(tempfile.gettempdir()) / f"triptych-cards.{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    visible = (os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(gpus)))).split(",")[:gpus]
+    with _locked(_lock_folder(), visible[:gpus]) as name:
+        os.environ[VISIBLE] = name
+        try:
+            yield "cuda:0"
+        finally:
+            if before is None:
+                os.environ.pop(VISIBLE, None)
+            else:
+                os.environ[VISIBLE] = before
+
+
+def _lock_folder() -> Path:
+    """Where locks lie: of this user, and of this job under a scheduler, whose cards may be numbered anew in each."""
+    job = os.environ.get("SLURM_JOB_ID")
+    name = f"triptych-cards.{os.getuid()}" + (f".{re.sub(r'[^0-9]', '', job)}" if job else "")
+    folder = Path(tempfile.gettempdir()) / name
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise PermissionError(f"{folder} is not a folder of yours, so cards cannot be leased; remove it or set TMPDIR")
+    return folder
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, visible: list[str]) -> Iterator[str]:
+    """The first card whose lock is free, waited for; held to the end of the block."""
+    started = time.monotonic()
+    waited = False
     while True:
-        for number, name in enumerate(visible):
-            handle = (folder / f"{name.strip().replace('/', '_')}.lock").open("a+")
+        for name in visible:
+            handle = (folder / f"{name.replace('/', '_')}.lock").open("a+")
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 handle.close()
                 continue
+            except BaseException:
+                handle.close()
+                raise
+            if waited:
+                _log.info("card %s is free after %.0f s", name, time.monotonic() - started)
             with handle:
-                yield f"cuda:{number}"
+                yield name
             return
+        if not waited:
+            _log.info("waiting for a card: %s %s held by other jobs", ", ".join(visible), _are(visible))
+            waited = True
         time.sleep(WAIT)
+
+
+def _are(listed: list[str]) -> str:
+    return "is" if len(listed) == 1 else "are"

@@ -199,9 +199,11 @@ class Encoder(Protocol):
     The result for an item may not depend on the other items of its batch. An encoder with weights also has the
     attributes `model` and `revision`, as the study file gives them, and finds its files by `weights_of`. A method
     `prepare(item)` is called ahead of the device, in a thread; `encode` is then given what it returned, which must keep
-    the attribute `video`. An encoder that uses others (a sentence of objects through a text encoder) tells their
-    sections by a method `within() -> {part: section}`; they belong to the key of its results. A method `lacks(path)`
-    says before any job what these weights need that is not there, a line each, without importing anything heavy.
+    the attribute `video`. It is called one at a time, unless the class says `prepare_parallel = True`. It may raise
+    `Refused`, which is that video's outcome. An encoder that uses others (a sentence of objects through a text encoder)
+    tells their sections by a method `within() -> {part: section}`; they belong to the key of its results. A method
+    `lacks(path)` says before any job what these weights need that is not there, a line each, without importing
+    anything heavy.
     """
 
     card: ModelCard
