@@ -109,7 +109,8 @@ def load_or_exit(
 
 
 def _placed(path: Path | str, faults: list[str]) -> list[str]:
-    return [f"  {path}: {fault}" for fault in faults]
+    # What brings missing weights takes the study file.
+    return [f"  {path}: {fault}".replace("--fetch CONFIG", f"--fetch {path}") for fault in faults]
 
 
 def check_study_alone(study: Study) -> list[str]:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -75,6 +75,41 @@ class Located:
     def commit(self) -> str:
         """Commit of a hub's model; empty for local ones."""
         return self.identity.partition("@")[2]
+
+
+@dataclass(frozen=True)
+class Need:
+    """Weights that a section of the study file reads, as `locate` takes them.
+
+    Attributes:
+        model: local path or id of a hub.
+        revision: commit of a hub's model.
+        kind: what is looked for.
+        listed: `models.lock` must name it.
+        fetch: brings weights that lie on no hub, for `triptych models --fetch`; it is given a function that prints.
+    """
+
+    model: str
+    revision: str | None = None
+    kind: Kind = "folder"
+    listed: bool = False
+    fetch: Callable[[Callable[[str], None]], None] | None = field(default=None, compare=False)
+
+
+def needs(owner: type, section: Mapping[str, Any]) -> list[Need]:
+    """All weights that an encoder or transcriber needs for a section of the study file.
+
+    A class that needs more than its card's model, or names it otherwise (a size, a second network), has a method
+    `needs(section)` of the class, which gives the list.
+    """
+    if hasattr(owner, "needs"):
+        return list(owner.needs(section))
+    card = owner.card
+    kind = getattr(card, "weights", "none")
+    if kind in ("none", "package"):
+        return []
+    model = section.get("model") or getattr(card, "model", "")
+    return [Need(model, section.get("revision"), kind, getattr(card, "listed", False))]
 
 
 def locate(
@@ -286,8 +321,10 @@ def add_to_lock(found: Located, revision: str | None = None) -> None:
     with writer_lock(LOCK):
         models = read_lock()
         pinned = models.get(found.model, {}).get("revision")
-        other = revision and pinned not in (None, revision)
-        models[f"{found.model}@{revision}" if other else found.model] = entry
+        key = f"{found.model}@{revision}" if revision and pinned not in (None, revision) else found.model
+        if not found.commit:  # the same place by another path has one entry
+            models = {name: one for name, one in models.items() if one is not entry_for(key, None, models, found.path)}
+        models[key] = entry
         write_lock(models)
 
 

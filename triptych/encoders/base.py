@@ -358,10 +358,11 @@ def validate(
     if card.modality == "image" and uniform == 0 and (encoder.get("frames") or card.frames) == "uniform":
         faults.append(f"{place}.frames: frames at even times are not stored; set keyframes.uniform, for example to 32")
     if card.has_model:
-        try:
-            weights_of(made_from(encoder | {"params": {}}))
-        except EncoderError as error:
-            faults.append(f"{place}.model: {error}")
+        for need in weights.needs(kind, encoder):
+            try:
+                weights.locate(need.model, need.revision, kind=need.kind, listed=need.listed)
+            except weights.WeightsError as error:
+                faults.append(f"{place}.model: {error}")
     else:
         given = [key for key in ("model", "revision") if encoder.get(key)]
         faults += [f"{place}.{key}: {encoder['use']} has no weights to choose" for key in given]

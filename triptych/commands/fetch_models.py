@@ -1,0 +1,114 @@
+"""`triptych models --fetch` and `--trust`: weights brought to this machine, and listed in `models.lock`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from triptych.commands import hub, tfhub
+from triptych.commands.models import Part, install, parts_of, size
+from triptych.core import intact, weights
+from triptych.core.config import Study
+
+Say = Callable[[str], None]
+
+
+def fetch(study: Study, say: Say) -> list[str]:
+    """Bring all that a study needs, verify it, and write `models.lock`; one failure does not end the rest.
+
+    Args:
+        study: whose encoders and transcribers are looked at.
+        say: prints a line.
+
+    Returns:
+        What could not be brought, one line each.
+    """
+    from triptych.encoders.base import missing_packages
+
+    parts, failures = parts_of(study)
+    seen: set[weights.Need] = set()
+    for part in parts:
+        missing = missing_packages(part.card)
+        if missing:
+            failures.append(f"{part.name}: needs {', '.join(missing)}; {install(part.card, missing)}")
+        try:
+            if getattr(part.card, "weights", "none") == "package" and not missing:
+                _verify(part, say)
+            needs = weights.needs(part.owner, part.section)
+        except ValueError as error:
+            failures.append(f"{part.name}: {error}")
+            continue
+        for need in needs:
+            if need in seen:
+                continue
+            seen.add(need)
+            try:
+                _bring(need, say)
+            except (weights.WeightsError, OSError, TimeoutError) as error:
+                failures.append(f"{part.name}: {error}")
+                say(f"failed: {error}")
+    if not seen and not failures:
+        say("this study needs no weights but those of its packages")
+    return failures
+
+
+def _verify(part: Part, say: Say) -> None:
+    verify = getattr(part.owner, "verify", None)
+    if verify is not None:
+        verify()
+    say(f"{part.name}: in the package {part.card.packages[0]}{', verified' if verify else ''}")
+
+
+def _bring(need: weights.Need, say: Say) -> None:
+    try:
+        found = weights.locate(need.model, need.revision, kind=need.kind, listed=need.listed)
+        locked = weights.entry_for(need.model, need.revision, weights.read_lock(), found.path)
+    except weights.WeightsError:
+        if need.fetch is None and (weights.is_path(need.model) or Path(need.model).exists() or not need.model):
+            raise  # nobody but the user can bring a local path
+        locked = None
+    if locked is not None:
+        say(f"{need.model}: here, {size(found.bytes)}, as models.lock lists it")
+        return
+    if need.fetch is not None:
+        need.fetch(say)
+        found = weights.find(need.model, need.revision, kind=need.kind)
+    elif need.kind == "tfhub" and "://" in need.model:
+        found = tfhub.bring(need, say)
+    elif Path(need.model).exists():
+        found = weights.find(need.model, kind=need.kind)
+    elif need.kind == "folder":
+        found = hub.bring(need, say)
+    else:
+        raise weights.WeightsError(f"{need.model}: there is no such file; bring it by hand")
+    weights.add_to_lock(found, need.revision)
+    weights.locate(need.model, need.revision, kind=need.kind, listed=need.listed)
+    say(f"  here: {found.path}, in models.lock")
+
+
+def trust(path: str, say: Say) -> None:
+    """List a local file or folder in `models.lock`, and tell what is known of it.
+
+    Raises:
+        WeightsError: it is not there.
+    """
+    place = Path(path).expanduser()
+    if not place.exists():
+        raise weights.WeightsError(f"{path}: there is no such file or folder")
+    kind: weights.Kind = "file" if place.is_file() else "tfhub" if (place / "saved_model.pb").is_file() else "folder"
+    found = weights.find(str(place), kind=kind)
+    for name, told in weights.entry_of(found)["files"].items():
+        one = found.path / name if name else found.path
+        say(f"{one}: {size(told['bytes'])}, sha256 {told['sha256']}")
+        if one.suffix in (".pt", ".pth", ".bin", ".ckpt", ".pkl"):
+            _tell_imports(one, say)
+    weights.add_to_lock(found)
+    say(f"{path} is listed in {weights.LOCK}; any other content is refused from now on")
+
+
+def _tell_imports(path: Path, say: Say) -> None:
+    try:
+        names = [name for name in intact.imports(path) if not name.startswith(("torch._utils.", "collections."))]
+    except (ValueError, OSError):
+        return  # no pickle: nothing of it is run by reading
+    say(f"  loading it imports: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}")
