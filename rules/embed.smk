@@ -40,6 +40,8 @@ rule embed_shard:
         PATHS.log("embed-{encoder}", "{shard}"),
     benchmark:
         PATHS.benchmark("embed-{encoder}", "{shard}")
+    conda:
+        "../envs/encoders.yaml"
     threads: lambda wildcards: STUDY.encoders[wildcards.encoder].threads or CARDS[wildcards.encoder].threads
     resources:
         mem_mb=lambda wildcards: CARDS[wildcards.encoder].memory_mb,
@@ -73,6 +75,8 @@ rule pool_feature:
         PATHS.log("features", "{feature}"),
     benchmark:
         PATHS.benchmark("features", "{feature}")
+    conda:
+        "../envs/encoders.yaml"
     resources:
         mem_mb=2000,
         runtime=60,

@@ -33,6 +33,30 @@ def build_reader(folder: Path, pickled: bool = False) -> Path:
     return folder
 
 
+class Lacking:
+    """An encoder whose extra is not installed."""
+
+    card = ModelCard(
+        name="lacking",
+        modality="text",
+        arrays={"embedding": 16},
+        revision="none",
+        licence="MIT",
+        source="a test",
+        packages=("package_that_nobody_has",),
+        extra="models",
+    )
+
+    def __init__(self, params):
+        pass
+
+    def load(self, device):
+        import package_that_nobody_has  # noqa: F401
+
+    def encode(self, batch):
+        return []
+
+
 class Reader:
     """Mean of the last layer over the words of a text."""
 

@@ -326,7 +326,12 @@ def missing_packages(card: ModelCard) -> list[str]:
 
 
 def validate(
-    name: str, encoder: Mapping[str, Any], short_side: int | None = None, uniform: int | None = None
+    name: str,
+    encoder: Mapping[str, Any],
+    short_side: int | None = None,
+    uniform: int | None = None,
+    *,
+    installed: bool = True,
 ) -> list[str]:
     """What is wrong with an encoder of a study file, before any job; nothing heavy is imported.
 
@@ -335,6 +340,7 @@ def validate(
         encoder: its section (`use`, `model`, `text`, `batch`, `params`, ...).
         short_side: short side of the stored keyframes (`keyframes.short_side`).
         uniform: number of frames at even times that are stored (`keyframes.uniform`).
+        installed: packages must be importable here; not so where jobs have environments of their own.
 
     Returns:
         Faults, one line each; empty when it can run.
@@ -346,7 +352,7 @@ def validate(
         return [f"{place}.use: {error}"]
     card = kind.card
     faults = [f"{place}.params.{fault}" for fault in _param_faults(kind, encoder.get("params") or {})]
-    missing = missing_packages(card)
+    missing = missing_packages(card) if installed else []
     if missing:
         how = f'install it with: pip install "triptych[{card.extra}]"' if card.extra else "install it with pip"
         faults.append(f"{place}.use: {encoder['use']} needs {', '.join(missing)}, which is not installed; {how}")
