@@ -120,6 +120,8 @@ def serving(hub: Hub) -> Iterator[Hub]:
             asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
             if asked:
                 start = int(asked[1])
+                if start >= len(data):
+                    return self.send(416, b"", {"Content-Range": f"bytes */{len(data)}"})
                 headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
                 return self.send(206, data[start:], headers)
             if self.command == "GET" and name in hub.cut:

@@ -214,6 +214,7 @@ def models(
 
     --fetch needs the network and writes models.lock; jobs then run offline.
     """  # noqa: D301
+    from triptych.commands import catalogue
     from triptych.commands import models as command
     from triptych.core.study import StudyError, load_study
     from triptych.core.weights import WeightsError
@@ -241,7 +242,7 @@ def models(
             )
         return
     try:
-        found, faults = command.parts_of(study) if study else (command.parts(), [])
+        found, faults = catalogue.parts_of(study) if study else (catalogue.parts(), [])
         told = [command.describe(one) for one in found]
     except WeightsError as error:
         _stop(error)
@@ -258,7 +259,7 @@ def models(
 
 @app.command()
 def doctor(configfile: ConfigFile = DEFAULT) -> None:
-    """Tell what of this machine can be used: decoders, encoders, graphics card, disk.
+    """Tell what of this machine can be used: decoders, encoders, weights, extras, graphics card, disk.
 
     \b
     triptych doctor

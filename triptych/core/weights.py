@@ -86,7 +86,8 @@ class Need:
         revision: commit of a hub's model.
         kind: what is looked for.
         listed: `models.lock` must name it.
-        fetch: brings weights that lie on no hub, for `triptych models --fetch`; it is given a function that prints.
+        fetch: brings and verifies weights that lie on no hub, for `triptych models --fetch`; it is given a function
+            that prints. The lock does not list them: whoever brings them knows their sha256.
     """
 
     model: str
@@ -109,6 +110,7 @@ def needs(owner: type, section: Mapping[str, Any]) -> list[Need]:
     if kind in ("none", "package"):
         return []
     model = section.get("model") or getattr(card, "model", "")
+    model = getattr(card, "sizes", {}).get(model) or model  # a size (`small`) names an id of the hub
     return [Need(model, section.get("revision"), kind, getattr(card, "listed", False))]
 
 
@@ -139,7 +141,7 @@ def locate(
     if listed and told is None:
         raise WeightsError(
             f"{model}: a file of this format can carry code, so models.lock must list it (its sha256 is "
-            f"{_digest(found.path)}); after a look at where it comes from: triptych models --trust {model}"
+            f"{file_digest(found.path)}); after a look at where it comes from: triptych models --trust {model}"
         )
     if told is not None:
         _held_against(found, told)
@@ -151,7 +153,7 @@ def locate(
             raise WeightsError(f"{model}: {faults[0]}")
     if found.identity:
         return found
-    content = _digest(found.path) if found.path.is_file() else folder_digest(found.path, found.files)
+    content = file_digest(found.path) if found.path.is_file() else folder_digest(found.path, found.files)
     return replace(found, identity=f"sha256:{content}")
 
 
@@ -220,7 +222,7 @@ def _held_against(found: Located, told: Mapping[str, Any]) -> None:
         path = found.path / name if name else found.path
         if not path.is_file():
             raise WeightsError(f"{found.model}: {path} is missing (expected sha256 {sha256}); bring it: {FETCH}")
-        have = _digest(path)
+        have = file_digest(path)
         if have != sha256:
             raise WeightsError(
                 f"{found.model}: {path} is not the file of models.lock (sha256 {have}, expected {sha256}); "
@@ -243,7 +245,7 @@ def _held_against_blobs(found: Located, told: Mapping[str, Any]) -> None:
             if told:
                 raise WeightsError(f"{found.model}: {path} is not listed in models.lock; remove it, or run: {FETCH}")
             continue
-        have = _digest(path) if len(blob) == 64 else git_digest(path)
+        have = file_digest(path) if len(blob) == 64 else git_digest(path)
         if have != blob:
             raise WeightsError(
                 f"{found.model}: {path} is damaged (its hash is {have}, expected {blob}); not loaded. Run: {FETCH}"
@@ -299,7 +301,7 @@ def read_lock(path: Path | str | None = None) -> dict[str, Any]:
 def entry_of(found: Located) -> dict[str, Any]:
     """What the lock keeps of weights that are here."""
     files = {
-        name: {"sha256": _digest(found.path / name if name else found.path), "bytes": size}
+        name: {"sha256": file_digest(found.path / name if name else found.path), "bytes": size}
         for name, size in sorted(found.files.items())
     }
     return ({"revision": found.commit} if found.commit else {}) | {"files": files}
@@ -330,7 +332,7 @@ def add_to_lock(found: Located, revision: str | None = None) -> None:
 
 def folder_digest(folder: Path, files: Mapping[str, int] | None = None) -> str:
     """Digest of names and contents of the files of a folder that decide results."""
-    return digest_json({name: _digest(folder / name) for name in (sizes(folder) if files is None else files)})
+    return digest_json({name: file_digest(folder / name) for name in (sizes(folder) if files is None else files)})
 
 
 def sizes(path: Path, kind: Kind = "folder") -> dict[str, int]:
@@ -357,7 +359,12 @@ def sizes(path: Path, kind: Kind = "folder") -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """Sha256 of a file; one that did not change is not read again.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
     try:
         return digests.of(path)
     except OSError as error:
