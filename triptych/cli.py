@@ -242,7 +242,7 @@ def models(
             )
         return
     try:
-        found, faults = catalogue.parts_of(study) if study else (catalogue.parts(), [])
+        found, faults = catalogue.parts_of(study) if study else catalogue.parts()
         told = [command.describe(one) for one in found]
     except WeightsError as error:
         _stop(error)

@@ -45,12 +45,18 @@ class Part:
         return weights.needs(self.owner, self.section)
 
 
-def parts() -> list[Part]:
-    """Every registered encoder and transcriber."""
+def parts() -> tuple[list[Part], list[str]]:
+    """Every registered encoder and transcriber; and what cannot be imported."""
     from triptych.encoders import base
 
-    found = [Part("encoder", name, name, base.find(name)) for name in sorted(base.REGISTRY)]
-    return found + [Part("transcriber", name, name, owner) for name, owner in sorted(transcribers().items())]
+    found, faults = [], []
+    for name in sorted(base.REGISTRY):
+        try:
+            found.append(Part("encoder", name, name, base.find(name)))
+        except base.EncoderError as error:
+            faults.append(str(error))
+    found += [Part("transcriber", name, name, owner) for name, owner in sorted(transcribers().items())]
+    return found, faults
 
 
 def parts_of(study: Study) -> tuple[list[Part], list[str]]:

@@ -31,7 +31,7 @@ STAGES = {
 #: Environment -> module with a registry of classes, whose cards name extras.
 REGISTRIES = {"encoders": "triptych.encoders.base", "speech": "triptych.speech.base"}
 #: Extras that a stage uses where they are there, without a card that names them.
-EXTRAS = {"media": {"ffmpeg"}}
+EXTRAS = {"media": {"ffmpeg"}, "speech": {"ocr"}}
 #: Import name -> name of the distribution, where they differ.
 DISTRIBUTIONS = {
     "PIL": "pillow",
@@ -62,16 +62,19 @@ def scripts(environment: str) -> list[Path]:
     return found
 
 
-def _registry(environment: str) -> Any:
-    """The module with the registry of an environment's stage, or None."""
+def _registry(environment: str) -> tuple[Any, dict[str, str]]:
+    """The module with the registry of an environment's stage, or None, and the registry itself."""
     module = REGISTRIES.get(environment)
-    return importlib.import_module(module) if module and importlib.util.find_spec(module) else None
+    if module is None or importlib.util.find_spec(module) is None:
+        return None, {}
+    base = importlib.import_module(module)
+    return base, getattr(base, "REGISTRY", None) or base.RECOGNISERS
 
 
 def sources(environment: str) -> list[Path]:
     """The scripts of an environment, and the modules of its registry, which are named and not imported."""
-    base = _registry(environment)
-    modules = sorted({place.partition(":")[0] for place in base.REGISTRY.values()}) if base else []
+    _, registry = _registry(environment)
+    modules = sorted({place.partition(":")[0] for place in registry.values()})
     return scripts(environment) + [ROOT.joinpath(*name.split(".")).with_suffix(".py") for name in modules]
 
 
@@ -114,8 +117,8 @@ def _name(requirement: str) -> str:
 
 def _extras(environment: str) -> set[str]:
     """Extras that the cards of an environment's registry name, and those of the stage itself."""
-    base = _registry(environment)
-    cards = [base.find(name).card for name in base.REGISTRY] if base else []
+    base, registry = _registry(environment)
+    cards = [base.find(name).card for name in registry]
     return {card.extra for card in cards if card.extra} | EXTRAS.get(environment, set())
 
 
