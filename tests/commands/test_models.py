@@ -123,7 +123,8 @@ def test_fetch_brings_pins_and_verifies_then_nothing_is_asked_again(run, hub, ti
     commit = hub.add("tiny/reader", tiny, **clutter)
     path = study(tmp_path, words={"use": USE}, again={"use": USE})
     missing = run("-c", path)
-    assert "words (tiny.reading:Reader)" in missing.stdout and "no revision of this id is pinned" in missing.stdout
+    assert "words (tiny.reading:Reader)" in missing.stdout and "--  tiny/reader: not here" in missing.stdout
+    assert "no revision of this id is pinned" in run("-c", path, "--json").stdout
     ran = run("--fetch", path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert f"tiny/reader at {commit[:12]}" in ran.stdout

@@ -79,8 +79,8 @@ def lines(told: list[dict[str, Any]]) -> Iterator[str]:
         return
     width = max(len(_title(one)) for one in told)
     for one in told:
-        arrays = ", ".join(f"{name} ({length})" for name, length in one["arrays"].items()) or "segments of text"
-        yield f"{_title(one):<{width}}  {one['modality']:<5}  {arrays}"
+        arrays = ", ".join(f"{name} ({length or 'of the model'})" for name, length in one["arrays"].items())
+        yield f"{_title(one):<{width}}  {one['modality']:<5}  {arrays or 'segments of text'}"
         extra = f"extra {one['extra']}" if one["extra"] else "core"
         if one["missing"]:
             extra += f", lacks {', '.join(one['missing'])}  -> {one['install']}"
@@ -88,6 +88,8 @@ def lines(told: list[dict[str, Any]]) -> Iterator[str]:
         for model in models:
             yield f"{'':<{width}}  {model}"
         yield f"{'':<{width}}  {extra}; {one['licence']}"
+    if any(weights.FETCH in model["told"] for one in told for model in one["weights"]):
+        yield f"what a study needs and is not here: {weights.FETCH}"
 
 
 def _title(one: Mapping[str, Any]) -> str:
@@ -97,7 +99,8 @@ def _title(one: Mapping[str, Any]) -> str:
 def _model(model: Mapping[str, Any]) -> str:
     if model["here"]:
         return f"ok  {model['model']}, {size(model['bytes'])}"
-    return f"--  {model['model'] or 'model'}: {model['told'].removeprefix(model['model'] + ': ')}"
+    told = "not here" if weights.FETCH in model["told"] else model["told"].removeprefix(model["model"] + ": ")
+    return f"--  {model['model'] or 'model'}: {told}"
 
 
 def size(number: int) -> str:
