@@ -17,8 +17,6 @@ def test_the_files_agree_with_what_they_are_made_from():
 
 
 def test_a_changed_pin_and_a_stray_file_are_told(monkeypatch, tmp_path):
-    for name, text in environments.files().items():
-        (tmp_path / name.name).write_text(text.replace("numpy==", "numpy==9."))
     made = {tmp_path / "envs" / path.name: text for path, text in environments.files().items()}
     (tmp_path / "envs").mkdir()
     for path, text in made.items():
@@ -31,7 +29,7 @@ def test_a_changed_pin_and_a_stray_file_are_told(monkeypatch, tmp_path):
     assert "envs/stray.yaml belongs to no stage" in told
 
 
-@pytest.mark.parametrize("name", environments.STAGES)
+@pytest.mark.parametrize("name", environments.stages())
 def test_every_environment_is_pinned_and_no_torch_but_ours(name):
     told = yaml.safe_load((CHECKOUT / "envs" / f"{name}.yaml").read_text())
     assert told["channels"][-1] == "nodefaults" and told["dependencies"][0] == f"python={environments.PYTHON}"

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from harness import EXTRA, Workflow, demo_rows
 from hub_server import Hub, serving
@@ -138,6 +139,19 @@ def test_the_library_refuses_the_payload_too(tiny, tmp_path, monkeypatch):
     with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
         made.load("cpu")
     assert not canary.exists()
+
+
+def test_plain_weights_without_safetensors_are_read(tmp_path):
+    """The one form beside safetensors: `pytorch_model.bin`, which the library reads as tensors alone."""
+    from triptych.encoders import base
+
+    found = []
+    for pickled in (False, True):
+        made = base.create(USE, model=str(reading.build_reader(tmp_path / str(pickled), pickled)))
+        made.load("cpu")
+        (one,) = made.encode([base.Words("a", [("title", [(0.0, 0.0, "the dog plays")])])])
+        found.append(one.arrays["embedding"])
+    assert np.array_equal(*found)
 
 
 def test_code_beside_the_weights_is_never_run(study, tiny, tmp_path):

@@ -26,12 +26,13 @@ STAGES = {
     "speech": ("transcribe",),
     "encoders": ("embed",),
     "learn": ("task", "classify", "fuse"),
+    "relabel": ("relabel",),
     "report": ("report",),
 }
 #: Environment -> module with a registry of classes, whose cards name extras.
 REGISTRIES = {"encoders": "triptych.encoders.base", "speech": "triptych.speech.base"}
 #: Extras that a stage uses where they are there, without a card that names them.
-EXTRAS = {"media": {"ffmpeg"}, "speech": {"ocr"}}
+EXTRAS = {"media": {"ffmpeg"}, "speech": {"ocr"}, "relabel": {"models"}}
 #: Import name -> name of the distribution, where they differ.
 DISTRIBUTIONS = {
     "PIL": "pillow",
@@ -51,6 +52,11 @@ DISTRIBUTIONS = {
 }
 #: The version of Python that constraints.txt is made for.
 PYTHON = "3.11"
+
+
+def stages() -> list[str]:
+    """Environments whose rules there are."""
+    return [name for name, rules in STAGES.items() if (ROOT / "rules" / f"{rules[0]}.smk").is_file()]
 
 
 def scripts(environment: str) -> list[Path]:
@@ -194,7 +200,7 @@ def text(environment: str) -> str:
 
 def files() -> dict[Path, str]:
     """Path -> content of every environment's file."""
-    return {ROOT / "envs" / f"{name}.yaml": text(name) for name in STAGES}
+    return {ROOT / "envs" / f"{name}.yaml": text(name) for name in stages()}
 
 
 def faults() -> list[str]:
@@ -215,7 +221,7 @@ def main() -> int:
             replace_text(path, content)
         return 0
     lines = faults()
-    print("\n".join(lines) or f"envs/ agrees with {len(STAGES)} stages")
+    print("\n".join(lines) or f"envs/ agrees with {len(stages())} stages")
     return 1 if lines else 0
 
 
