@@ -8,7 +8,6 @@ commit. `triptych models --fetch` brings them and writes the lock; jobs run offl
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -17,15 +16,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from triptych.core import digests, intact
-from triptych.core.files import digest_json, replace_json, writer_lock
+from triptych.core.files import digest_json, writer_lock
 from triptych.core.hubs import hub_folder, tfhub_folder
+from triptych.core.models_lock import LOCK, WeightsError, entry_for, read_lock, write_lock
 
 #: `folder`: a folder in the form of transformers (local, or id of the Hugging Face hub); `file`: one local file;
 #: `tfhub`: a SavedModel (local folder, or handle of TensorFlow Hub); `none`: no weights; `package`: inside a package.
 Kind = Literal["none", "package", "folder", "file", "tfhub"]
 
-#: The lock lies where `snakemake` runs.
-LOCK = Path("models.lock")
 #: Most files of one model; a folder with more is no model's folder (a home folder, a data set).
 MOST_FILES = 2000
 FETCH = "triptych models --fetch CONFIG"
@@ -35,10 +33,6 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _IDLE = {".md", ".png", ".jpg", ".gif", ".lock", ".metadata", ".gitattributes", ".gitignore"}
 #: Files of a folder in the form of transformers that are never read here: other frameworks' weights, and code.
 _UNREAD = {".h5", ".msgpack", ".onnx", ".ot", ".gguf", ".py", ".pyc", ".ipynb"}
-
-
-class WeightsError(ValueError):
-    """Weights that are not here, or not what they must be; the message says which file, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -258,46 +252,6 @@ def git_digest(path: Path) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-def entry_for(
-    model: str, revision: str | None, lock: Mapping[str, Any], path: Path | None = None
-) -> Mapping[str, Any] | None:
-    """What the lock says of a model: of the revision that the study names, or of the same place by another path."""
-    if revision and (one := lock.get(f"{model}@{revision}")):
-        return one
-    one = lock.get(model)
-    if one is not None:
-        return one if not revision or one.get("revision") in (None, revision) else None
-    if path is None:
-        return None
-    local = [key for key, one in lock.items() if "revision" not in one and "://" not in key]
-    return next((lock[key] for key in local if Path(key).expanduser().resolve() == path.resolve()), None)
-
-
-def read_lock(path: Path | str | None = None) -> dict[str, Any]:
-    """Content of `models.lock`: model -> {"revision", "files": {name: {"sha256", "bytes"}}}; empty without the file.
-
-    A second revision of a hub's model, which a study file names, has the key `org/name@commit`.
-
-    Raises:
-        WeightsError: damaged.
-    """
-    path = LOCK if path is None else Path(path)
-    try:
-        models = json.loads(path.read_text(encoding="utf-8"))["models"]
-        for model, one in models.items():
-            for name, file in one["files"].items():
-                if not re.fullmatch(r"[0-9a-f]{64}", file["sha256"]) or not isinstance(file["bytes"], int):
-                    raise ValueError(f"{model}: {name} has no sha256")
-    except FileNotFoundError:
-        return {}
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        told = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise WeightsError(
-            f"{path} is damaged ({told}); restore it, or remove it and fetch the models again"
-        ) from error
-    return models
-
-
 def entry_of(found: Located) -> dict[str, Any]:
     """What the lock keeps of weights that are here."""
     files = {
@@ -305,11 +259,6 @@ def entry_of(found: Located) -> dict[str, Any]:
         for name, size in sorted(found.files.items())
     }
     return ({"revision": found.commit} if found.commit else {}) | {"files": files}
-
-
-def write_lock(models: Mapping[str, Any], path: Path | str | None = None) -> None:
-    """Write `models.lock` whole."""
-    replace_json(LOCK if path is None else path, {"models": dict(models)})
 
 
 def add_to_lock(found: Located, revision: str | None = None) -> None:
