@@ -31,7 +31,12 @@ def fetch(study: Study, say: Say) -> list[str]:
     for part in parts:
         missing = missing_packages(part.card)
         if missing:
-            failures.append(f"{part.name}: needs {', '.join(missing)}; {install(part.card, missing)}")
+            told = f"{part.name}: needs {', '.join(missing)}; {install(part.card, missing)}"
+            # Weights in a package come with it; of others the jobs may have an environment of their own.
+            if part.card.weights == "package":
+                failures.append(told)
+            else:
+                say(f"note: {told}")
         try:
             if part.card.weights == "package" and not missing:
                 _verify(part, say)
