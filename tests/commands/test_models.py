@@ -355,3 +355,15 @@ def test_a_file_of_known_digest_is_continued_and_verified(hub, tmp_path, monkeyp
         download.download(f"{hub.url}/openai/file/resolve/{commit}/gone.bin", path, sha256, said.append)
     with pytest.raises(weights.WeightsError, match="cannot be fetched"):
         download.download("http://127.0.0.1:9/net.bin", path, sha256, said.append)
+
+
+def test_a_package_that_is_missing_is_a_note_unless_it_carries_the_weights(monkeypatch):
+    from triptych.commands import fetch_models
+    from triptych.core.config import Study
+
+    monkeypatch.setattr(base, "missing_packages", lambda card: list(card.packages))
+    said = []
+    encoders = {"words": {"use": "minilm"}, "lacking": {"use": "tiny.reading:Lacking"}}
+    failures = fetch_models.fetch(Study(study="s", corpus="videos.csv", encoders=encoders), said.append)
+    assert len(failures) == 1 and 'pip install "triptych[minilm]"' in failures[0]
+    assert said[0].startswith("note: lacking: needs package_that_nobody_has")
