@@ -93,3 +93,13 @@ def test_all_that_torch_reads_as_plain_passes():
     names = ran.stdout.split()
     assert reader and len(names) > 50
     assert [name for name in names if not intact._PLAIN.fullmatch(name)] == []
+
+
+def test_parts_of_a_sentence_transformers_model_are_the_library_s_own(tmp_path):
+    path = tmp_path / "modules.json"
+    path.write_text(json.dumps([{"type": "sentence_transformers.models.Transformer", "path": ""}]))
+    assert intact.faults(tmp_path, ["modules.json"]) == []
+    path.write_text(json.dumps([{"type": "modeling_evil.Evil", "path": ""}]))
+    assert "outside of sentence-transformers (modeling_evil.Evil)" in intact.faults(tmp_path, [path.name])[0]
+    path.write_text("{")
+    assert "is damaged" in intact.faults(tmp_path, [path.name])[0]

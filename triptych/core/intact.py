@@ -43,6 +43,8 @@ def faults(folder: Path, names: Iterable[str]) -> list[str]:
             found += _safetensors(path)
         elif name.endswith(".index.json"):
             found += _shards(path, name, known)
+        elif name == "modules.json":
+            found += _modules(path)
         elif _PICKLED.fullmatch(base) and not _replaced(name, known):
             found += _pickled(path)
     return found
@@ -81,6 +83,16 @@ def _shards(path: Path, name: str, known: set[str]) -> list[str]:
         return [f"{path} is damaged ({error})"]
     missing = [one for one in wanted if (f"{place}/{one}" if place else one) not in known]
     return [f"{path} names {', '.join(missing)}, which is missing"] if missing else []
+
+
+def _modules(path: Path) -> list[str]:
+    """Parts of a sentence-transformers model: before its version 6 the library ran a local folder's own."""
+    try:
+        types = [str(one["type"]) for one in json.loads(path.read_text(encoding="utf-8"))]
+    except (ValueError, KeyError, TypeError) as error:
+        return [f"{path} is damaged ({error})"]
+    foreign = [one for one in types if not one.startswith("sentence_transformers.")]
+    return [f"{path} asks for code outside of sentence-transformers ({foreign[0]}); not loaded"] if foreign else []
 
 
 def _pickled(path: Path) -> list[str]:
