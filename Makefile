@@ -10,7 +10,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # Jobs are short processes: without bytecode each one compiles its imports anew (snakemake alone: 3.8 s instead of 1.1 s).
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-browser test-kill lint format bench bench-corpora versions docs constraints clean
+.PHONY: help demo test test-browser test-kill lint format bench bench-corpora versions envs docs constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -41,12 +41,13 @@ test-browser: $(VENV)/.test ## opens the report in headless Chromium with hostil
 test-kill: $(VENV)/.test ## 40 random kills of jobs and 40 of snakemake, results compared byte for byte
 	TRIPTYCH_KILLS=40 $(BIN)/python -m pytest -q --timeout=0 tests/workflow/test_kill.py
 
-lint: $(VENV)/.test ## ruff, snakefmt, stage versions, drift of the docs
+lint: $(VENV)/.test ## ruff, snakefmt, stage versions, drift of the docs and of envs/
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/python -m triptych.core.versions
 	$(BIN)/python -m triptych.core.schema
+	$(BIN)/python -m triptych.core.environments
 
 format: $(VENV)/.test ## formats the code, refreshes docs/config.md and the schema
 	$(BIN)/ruff check --fix .
@@ -62,6 +63,9 @@ bench-corpora: $(VENV)/.test ## the workflow on real corpora (TRIPTYCH_SHARED na
 
 versions: $(VENV)/.test ## records the sources of each stage in versions.lock (after a change that leaves results as they were, or a bumped VERSION)
 	$(BIN)/python -m triptych.core.versions --fix
+
+envs: $(VENV)/.test ## writes envs/*.yaml anew from pyproject.toml, constraints.txt and what the scripts import
+	$(BIN)/python -m triptych.core.environments --fix
 
 constraints: $(VENV)/.test ## resolves constraints.txt anew, without local wheels
 	env -u UV_FIND_LINKS -u PIP_FIND_LINKS $(BIN)/uv pip compile pyproject.toml --all-extras --universal --no-annotate --no-header --python-version 3.11 -o constraints.txt

@@ -28,7 +28,13 @@ from triptych.core.paths import Paths
 from triptych.core.plan import Plan
 
 # Jobs that parse this file again (on a cluster) read a study that was checked when the run began.
-STUDY, CORPUS = load_or_exit(config, workflow.configfiles, quick=not workflow.is_main_process)
+STUDY, CORPUS = load_or_exit(
+    config,
+    workflow.configfiles,
+    quick=not workflow.is_main_process,
+    # With `--software-deployment-method conda` jobs have packages of their own (envs/).
+    installed=not workflow.deployment_settings.deployment_method,
+)
 # Every default stands in one place: scripts read the complete study, not what the file happened to name.
 config.clear()
 config.update(STUDY.model_dump(by_alias=True, mode="json"))

@@ -30,6 +30,8 @@ rule train_model:
         PATHS.benchmark("train-{task}", "{model}")
     wildcard_constraints:
         model="|".join(TRAINED) or "none",
+    conda:
+        "../envs/learn.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -59,6 +61,8 @@ rule evaluate_model:
         csv=PATHS.confusion("{task}", "{model}", "csv"),
     log:
         PATHS.log("evaluate-{task}", "{model}"),
+    conda:
+        "../envs/learn.yaml"
     resources:
         mem_mb=2000,
         runtime=60,

@@ -54,6 +54,8 @@ rule embed_shard:
         PATHS.log("embed-{encoder}", "{shard}"),
     benchmark:
         PATHS.benchmark("embed-{encoder}", "{shard}")
+    conda:
+        "../envs/encoders.yaml"
     threads: encoder_threads
     resources:
         mem_mb=lambda wildcards: CARDS[wildcards.encoder].memory_mb,
@@ -87,6 +89,8 @@ rule pool_feature:
         PATHS.log("features", "{feature}"),
     benchmark:
         PATHS.benchmark("features", "{feature}")
+    conda:
+        "../envs/encoders.yaml"
     resources:
         mem_mb=2000,
         runtime=60,

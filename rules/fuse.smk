@@ -18,6 +18,8 @@ rule fuse_models:
         PATHS.benchmark("train-{task}", "{model}")
     wildcard_constraints:
         model="|".join(FUSED) or "none",
+    conda:
+        "../envs/learn.yaml"
     resources:
         mem_mb=2000,
         runtime=120,

@@ -27,6 +27,8 @@ rule fetch_video:
         PATHS.log("fetch", "{video}"),
     benchmark:
         PATHS.benchmark("fetch", "{video}")
+    conda:
+        "../envs/media.yaml"
     resources:
         downloads=1,
         mem_mb=600,
@@ -54,6 +56,8 @@ rule probe_media:
         PATHS.log("probe", "{unit}"),
     benchmark:
         PATHS.benchmark("probe", "{unit}")
+    conda:
+        "../envs/media.yaml"
     resources:
         mem_mb=800,
         runtime=60,
@@ -77,6 +81,8 @@ rule drop_source:
         mark=f"{PATHS.root}/fetch/dropped/{{video}}.json",
     log:
         PATHS.log("drop", "{video}"),
+    conda:
+        "../envs/media.yaml"
     resources:
         mem_mb=600,
         runtime=10,

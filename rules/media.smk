@@ -15,6 +15,8 @@ rule extract_audio:
         PATHS.log("audio", "{unit}"),
     benchmark:
         PATHS.benchmark("audio", "{unit}")
+    conda:
+        "../envs/media.yaml"
     resources:
         mem_mb=800,
         runtime=120,
@@ -37,6 +39,8 @@ rule pick_keyframes:
         PATHS.log("keyframes", "{unit}"),
     benchmark:
         PATHS.benchmark("keyframes", "{unit}")
+    conda:
+        "../envs/media.yaml"
     resources:
         mem_mb=1000,
         runtime=240,

@@ -15,6 +15,8 @@ rule compare_models:
         comparison=PATHS.comparison("{task}"),
     log:
         PATHS.log("compare", "{task}"),
+    conda:
+        "../envs/report.yaml"
     resources:
         mem_mb=2000,
         runtime=60,
@@ -46,6 +48,8 @@ rule collect_status:
         status=PATHS.status,
     log:
         PATHS.log("status", "all"),
+    conda:
+        "../envs/report.yaml"
     resources:
         mem_mb=1000,
         runtime=60,
@@ -71,6 +75,8 @@ rule build_report:
         history=update(PATHS.history),
     log:
         PATHS.log("report", "all"),
+    conda:
+        "../envs/report.yaml"
     resources:
         mem_mb=2000,
         runtime=60,

@@ -13,6 +13,8 @@ rule make_labels:
         labels=PATHS.labels("{task}"),
     log:
         PATHS.log("labels", "{task}"),
+    conda:
+        "../envs/learn.yaml"
     resources:
         mem_mb=800,
         runtime=30,
@@ -34,6 +36,8 @@ rule make_splits:
         splits=update(PATHS.splits("{task}")),
     log:
         PATHS.log("splits", "{task}"),
+    conda:
+        "../envs/learn.yaml"
     resources:
         mem_mb=800,
         runtime=30,

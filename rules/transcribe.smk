@@ -28,6 +28,8 @@ rule transcribe_captions:
         PATHS.benchmark("transcripts-{source}", "{shard}")
     wildcard_constraints:
         source="|".join(CAPTION_SOURCES) or "none",
+    conda:
+        "../envs/speech.yaml"
     resources:
         mem_mb=600,
         runtime=60,
@@ -86,6 +88,8 @@ rule resolve_transcripts:
         text=PATHS.transcripts("text", "{shard}"),
     log:
         PATHS.log("transcripts-text", "{shard}"),
+    conda:
+        "../envs/speech.yaml"
     resources:
         mem_mb=600,
         runtime=30,

@@ -1,4 +1,4 @@
-"""The command line beside Snakemake: `triptych table | check | plan | status | export | doctor`.
+"""The command line beside Snakemake: `triptych table | check | plan | status | export | models | doctor`.
 
 Only typer is imported here; each command imports what it computes with when it is called.
 """
@@ -193,8 +193,75 @@ def export(
 
 
 @app.command()
+def models(
+    configfile: Annotated[
+        Path | None,
+        typer.Option("--configfile", "-c", help="Only what this study uses, with its models.", metavar="FILE"),
+    ] = None,
+    fetch: Annotated[
+        Path | None, typer.Option(help="Bring all that this study file needs to this machine.", metavar="CONFIG")
+    ] = None,
+    trust: Annotated[
+        str | None, typer.Option(help="List a local file of weights in models.lock.", metavar="PATH")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: all of it as JSON.")] = False,
+) -> None:
+    """List encoders and transcribers, and whether their weights are here; or bring weights.
+
+    \b
+    triptych models
+    triptych models --configfile config/mine.yaml
+    triptych models --fetch config/mine.yaml
+    triptych models --trust weights/net.pt
+
+    --fetch needs the network and writes models.lock; jobs then run offline.
+    """  # noqa: D301
+    from triptych.commands import catalogue
+    from triptych.commands import models as command
+    from triptych.core.study import StudyError, load_study
+    from triptych.core.weights import WeightsError
+
+    if sum(one is not None for one in (configfile, fetch, trust)) > 1:
+        _stop("give one of --configfile, --fetch and --trust")
+    try:
+        study = load_study(fetch or configfile) if fetch or configfile else None
+    except StudyError as error:
+        _stop(error)
+    if fetch or trust:
+        from triptych.commands import fetch_models
+
+        failures = []
+        try:
+            if trust:
+                fetch_models.trust(trust, typer.echo)
+            else:
+                failures = fetch_models.fetch(study, typer.echo)
+        except (WeightsError, OSError) as error:
+            _stop(error)
+        if failures:
+            _stop(
+                f"{len(failures)} of what {fetch} needs cannot be used:\n" + "\n".join(f"  {one}" for one in failures)
+            )
+        return
+    try:
+        found, faults = catalogue.parts_of(study) if study else catalogue.parts()
+        told = [command.describe(one) for one in found]
+    except WeightsError as error:
+        _stop(error)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
+    else:
+        for line in command.lines(told):
+            typer.echo(line)
+    if faults:
+        _stop("\n".join(faults))
+
+
+@app.command()
 def doctor(configfile: ConfigFile = DEFAULT) -> None:
-    """Tell what of this machine can be used: decoders, encoders, graphics card, disk.
+    """Tell what of this machine can be used: decoders, encoders, weights, extras, graphics card, disk.
 
     \b
     triptych doctor

@@ -10,6 +10,7 @@ def test_this_machine(tmp_path):
     assert found["python"].level == "ok" and found["encoder classic-image"].level == "ok"
     assert "clip" in found["encoder classic-audio"].told
     assert str(tmp_path) in found["disk"].told
+    assert found["extra lint"].told.startswith("ruff ") and "extra yolo" in found
     assert all(finding.advice for finding in found.values() if finding.level != "ok")
     assert all(finding.told for finding in found.values())
 
@@ -24,3 +25,16 @@ def test_a_broken_part_is_a_finding(tmp_path, monkeypatch):
     (broken,) = [finding for finding in found if "libX.so" in finding.told]
     assert broken.level == "missing" and broken.what == "encoders"
     assert found[-1].what == "processors", "the examination went on"
+
+
+def test_where_weights_are_looked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "tf"))
+    (tmp_path / "hub" / "models--org--name").mkdir(parents=True)
+    found = {finding.what: finding for finding in doctor._weights()}
+    assert found["weights, Hugging Face hub"].told == f"1 folders in {tmp_path / 'hub'}"
+    assert str(tmp_path / "tf") in found["weights, TensorFlow Hub"].told
+    (tmp_path / "models.lock").write_text("{")
+    (damaged,) = [finding for finding in doctor._weights() if finding.level != "ok"]
+    assert "models.lock is damaged" in damaged.told

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -79,11 +80,10 @@ class Workflow:
             *("--cores", "2", *arguments),
         ]
 
-    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-        """Run Snakemake; with `check` a failure shows what it printed."""
-        ran = subprocess.run(
-            self.command(*arguments), env={**os.environ, **EXTRA}, capture_output=True, text=True, cwd=self.folder
-        )
+    def run(self, *arguments: str, check: bool = True, under: Sequence[str] = ()) -> subprocess.CompletedProcess:
+        """Run Snakemake, `under` another program; with `check` a failure shows what it printed."""
+        command = [*under, *self.command(*arguments)]
+        ran = subprocess.run(command, env={**os.environ, **EXTRA}, capture_output=True, text=True, cwd=self.folder)
         assert not check or ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-6000:]
         return ran
 

@@ -39,13 +39,16 @@ class Checked:
     notes: list[str]
 
 
-def load(config: dict[str, Any], files: Iterable[Path | str] = (), *, quick: bool = False) -> Checked:
+def load(
+    config: dict[str, Any], files: Iterable[Path | str] = (), *, quick: bool = False, installed: bool = True
+) -> Checked:
     """Check a merged configuration and the table that it names.
 
     Args:
         config: the configuration as Snakemake or YAML gives it.
         files: the study files that it was read from; a key given twice is told of each.
         quick: only read both, as the jobs of a run that was checked do.
+        installed: packages of encoders must be importable here, not in environments of the jobs' own.
 
     Raises:
         CheckError: with every fault of the study file, of the table, and of the two together.
@@ -72,7 +75,7 @@ def load(config: dict[str, Any], files: Iterable[Path | str] = (), *, quick: boo
             faults += _placed(table, error.faults)
     notes: list[str] = []
     if study and not quick:
-        alone = check_study_alone(study)
+        alone = check_study_alone(study, installed)
         together, notes = check_study(study, corpus) if corpus else ([], [])
         faults += _placed(place, alone + together)
     if faults or study is None or corpus is None:
@@ -110,11 +113,11 @@ def _as_snakemake_reads(path: Path | str) -> dict[str, Any] | None:
 
 
 def load_or_exit(
-    config: dict[str, Any], files: Iterable[Path | str] = (), *, quick: bool = False
+    config: dict[str, Any], files: Iterable[Path | str] = (), *, quick: bool = False, installed: bool = True
 ) -> tuple[Study, Corpus]:
     """`load` for the Snakefile: faults go to the terminal, and Snakemake stops without a traceback."""
     try:
-        checked = load(config, files, quick=quick)
+        checked = load(config, files, quick=quick, installed=installed)
     except CheckError as error:
         print(f"Nothing was run: {error}", file=sys.stderr)
         sys.exit(1)
@@ -122,10 +125,11 @@ def load_or_exit(
 
 
 def _placed(path: Path | str, faults: list[str]) -> list[str]:
-    return [f"  {path}: {fault}" for fault in faults]
+    # What brings missing weights takes the study file.
+    return [f"  {path}: {fault}".replace("--fetch CONFIG", f"--fetch {path}") for fault in faults]
 
 
-def check_study_alone(study: Study) -> list[str]:
+def check_study_alone(study: Study, installed: bool = True) -> list[str]:
     """Faults of a valid study file that need the parts of the package: encoders, heads, files that it names."""
     from triptych.encoders import base
     from triptych.learn.params import validate
@@ -134,7 +138,7 @@ def check_study_alone(study: Study) -> list[str]:
     encoders = {name: encoder.model_dump() for name, encoder in study.encoders.items()}
     faults = []
     for name, encoder in encoders.items():
-        faults += base.validate(name, encoder, study.keyframes.short_side, study.keyframes.uniform)
+        faults += base.validate(name, encoder, study.keyframes.short_side, study.keyframes.uniform, installed=installed)
     faults += base.feature_faults(
         {name: feature.model_dump(by_alias=True) for name, feature in study.features.items()}, encoders
     )

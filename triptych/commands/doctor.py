@@ -6,6 +6,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -42,6 +43,8 @@ def examine(folder: Path | str = ".") -> Iterator[Finding]:
         _opencv,
         _ffmpeg,
         _encoders,
+        _weights,
+        _extras,
         _gpu,
         lambda: _space(folder),
     )
@@ -120,6 +123,41 @@ def _encoders() -> Iterator[Finding]:
             yield Finding("optional", f"encoder {name}", f"{card.modality}; lacks {', '.join(missing)}", advice)
         else:
             yield Finding("ok", f"encoder {name}", f"{card.modality}: {arrays}; {card.licence}")
+
+
+def _weights() -> Iterator[Finding]:
+    """Where weights are looked for, and what is there."""
+    from triptych.core import hubs, weights
+
+    for what, place in (("Hugging Face hub", hubs.hub_cache()), ("TensorFlow Hub", hubs.tfhub_cache())):
+        here = len([one for one in place.iterdir() if one.is_dir()]) if place.is_dir() else 0
+        yield Finding("ok", f"weights, {what}", f"{here} folders in {place}")
+    try:
+        listed = weights.read_lock()
+    except weights.WeightsError as error:
+        yield Finding("missing", "weights, lock", str(error), "restore models.lock from git")
+        return
+    told = f"{len(listed)} models in {weights.LOCK}" if listed else f"no {weights.LOCK} in this folder"
+    yield Finding("ok", "weights, lock", told)
+    if os.environ.get("HF_HUB_OFFLINE"):
+        yield Finding("ok", "weights, network", "HF_HUB_OFFLINE is set: `triptych models --fetch` is off")
+
+
+def _extras() -> Iterator[Finding]:
+    """Which extras of the package are installed."""
+    extras: dict[str, list[str]] = {}
+    for line in importlib.metadata.requires("triptych") or []:
+        requirement, _, condition = line.partition(";")
+        named = re.search(r"""extra\s*==\s*["']([\w-]+)["']""", condition)
+        if named:
+            extras.setdefault(named[1], []).append(re.match(r"[\w.-]+", requirement.strip())[0])
+    for name, packages in extras.items():
+        missing = [package for package in packages if _version(package) is None]
+        if missing:
+            advice = f'pip install "triptych[{name}]"'
+            yield Finding("optional", f"extra {name}", f"lacks {', '.join(missing)}", advice)
+        else:
+            yield Finding("ok", f"extra {name}", ", ".join(f"{package} {_version(package)}" for package in packages))
 
 
 def _gpu() -> Iterator[Finding]:

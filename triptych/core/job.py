@@ -24,6 +24,8 @@ def job(snakemake) -> Iterator[logging.Logger]:
     """
     for name in THREAD_VARIABLES:
         os.environ[name] = str(snakemake.threads)
+    # Weights were brought before the run (`triptych models --fetch`); no library asks a hub on its own.
+    os.environ["HF_HUB_OFFLINE"] = "1"
     logger = start_logging(snakemake.log[0] if snakemake.log else None)
     started = time.monotonic()
     try:

@@ -339,7 +339,12 @@ def missing_packages(card: ModelCard) -> list[str]:
 
 
 def validate(
-    name: str, encoder: Mapping[str, Any], short_side: int | None = None, uniform: int | None = None
+    name: str,
+    encoder: Mapping[str, Any],
+    short_side: int | None = None,
+    uniform: int | None = None,
+    *,
+    installed: bool = True,
 ) -> list[str]:
     """What is wrong with an encoder of a study file, before any job; nothing heavy is imported.
 
@@ -348,6 +353,7 @@ def validate(
         encoder: its section (`use`, `model`, `text`, `batch`, `params`, ...).
         short_side: short side of the stored keyframes (`keyframes.short_side`).
         uniform: number of frames at even times that are stored (`keyframes.uniform`).
+        installed: packages must be importable here; not so where jobs have environments of their own.
 
     Returns:
         Faults, one line each; empty when it can run.
@@ -359,7 +365,7 @@ def validate(
         return [f"{place}.use: {error}"]
     card = kind.card
     faults = [f"{place}.params.{fault}" for fault in _param_faults(kind, encoder.get("params") or {})]
-    missing = missing_packages(card)
+    missing = missing_packages(card) if installed else []
     if missing:
         how = f'install it with: pip install "triptych[{card.extra}]"' if card.extra else "install it with pip"
         faults.append(f"{place}.use: {encoder['use']} needs {', '.join(missing)}, which is not installed; {how}")
@@ -371,13 +377,16 @@ def validate(
     if card.modality == "image" and uniform == 0 and (encoder.get("frames") or card.frames) == "uniform":
         faults.append(f"{place}.frames: frames at even times are not stored; set keyframes.uniform, for example to 32")
     if card.has_model:
-        try:
-            made = made_from(encoder | {"params": {}})
-            located = weights_of(made)
+        for number, need in enumerate(weights.needs(kind, encoder)):
+            try:
+                located = weights.locate(need.model, need.revision, kind=need.kind, listed=need.listed)
+            except weights.WeightsError as error:
+                faults.append(f"{place}.model: {error}")
+                continue
             # Weights may need more than the card says (a backbone of another package).
-            faults += [f"{place}.model: {one}" for one in made.lacks(located.path)] if hasattr(made, "lacks") else []
-        except EncoderError as error:
-            faults.append(f"{place}.model: {error}")
+            if number == 0 and hasattr(kind, "lacks"):
+                made = made_from(encoder | {"params": {}})
+                faults += [f"{place}.model: {one}" for one in made.lacks(located.path)]
     else:
         given = [key for key in ("model", "revision") if encoder.get(key)]
         faults += [f"{place}.{key}: {encoder['use']} has no weights to choose" for key in given]

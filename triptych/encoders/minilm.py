@@ -45,6 +45,7 @@ CARD = ModelCard(
     version=VERSION,
     extra="minilm",
     packages=(PACKAGE, "sentence_transformers"),
+    weights="package",
     gpu=True,
     parameters={
         "tokens": Param(128, "word pieces of a window at most (the model was trained on 128)", low=8, high=254),
@@ -88,6 +89,11 @@ class MiniLM:
             model_kwargs={"use_safetensors": True},
         )
         self.batch = 1 if device == "cpu" else 64
+
+    @staticmethod
+    def verify() -> None:
+        """Check the weights without loading them (`triptych models --fetch`)."""
+        weights()
 
     def encode(self, batch: Sequence[Words]) -> list[Encoded]:
         """Array `embedding` of each text."""

@@ -1,0 +1,171 @@
+"""What is wrong with files of weights, as far as it shows without loading them: cut short, incomplete, carrying code.
+
+Safetensors say in their header how long they are. A file of `torch.save` is a pickle, which names what it imports: the
+libraries read it with `weights_only=True`, which refuses all but tensors, and here the same is told before any job.
+"""
+
+from __future__ import annotations
+
+import json
+import pickletools
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+#: What plain tensors import, as torch's own reader for `weights_only=True` allows it.
+_PLAIN = re.compile(
+    r"torch\.(cuda\.)?(sparse\.)?\w*(Storage|Tensor)"
+    r"|torch\.(Size|device|bool|bfloat16|float\d+\w*|u?int\d+|q(u)?int\d+(x\d+)?|complex\d+|bits\d+(x\d+)?|per_(channel|tensor)_\w+)"
+    r"|torch\._utils\._rebuild_\w+|torch\._tensor\._rebuild_from_type_v2|torch\.serialization\._get_layout"
+    r"|torch\.nn\.parameter\.Parameter|torch\.storage\.\w+Storage"
+    r"|collections\.(OrderedDict|Counter)|_codecs\.encode|(builtins|__builtin__)\.(bytearray|complex|set)"
+)
+#: Longest header of a safetensors file that the format allows.
+_HEADER = 100_000_000
+#: Weights in the form of transformers and of sentence-transformers, when no safetensors stand in for them.
+_PICKLED = re.compile(r"(pytorch_model|adapter_model)[\w.-]*\.bin")
+
+
+def faults(folder: Path, names: Iterable[str]) -> list[str]:
+    """What is wrong with a model's files; each line names a file.
+
+    Args:
+        folder: of the model.
+        names: of its files, relative to the folder.
+    """
+    found = []
+    known = set(names)
+    for name in sorted(known):
+        path, base = folder / name, name.rpartition("/")[2]
+        if name.endswith(".safetensors"):
+            found += _safetensors(path)
+        elif name.endswith(".index.json"):
+            found += _shards(path, name, known)
+        elif name == "modules.json":
+            found += _modules(path)
+        elif _PICKLED.fullmatch(base) and not _replaced(name, known):
+            found += _pickled(path)
+    return found
+
+
+def _replaced(name: str, known: set[str]) -> bool:
+    """Whether safetensors of the same folder are read in place of a pickle."""
+    place = name.rpartition("/")[0]
+    return any(other.endswith(".safetensors") and other.rpartition("/")[0] == place for other in known)
+
+
+def _safetensors(path: Path) -> list[str]:
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as handle:
+            length = int.from_bytes(handle.read(8), "little")
+            if size < 8 or not 2 <= length <= min(_HEADER, size - 8):
+                return [f"{path} is no whole safetensors file ({size} bytes)"]
+            header = json.loads(handle.read(length))
+        ends = [one["data_offsets"][1] for name, one in header.items() if name != "__metadata__"]
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        return [f"{path} is no whole safetensors file (its header cannot be read: {error})"]
+    wanted = 8 + length + max(ends, default=0)
+    return [] if wanted == size else [f"{path} is not whole: {size} bytes, but its header tells of {wanted}"]
+
+
+def _shards(path: Path, name: str, known: set[str]) -> list[str]:
+    place = name.rpartition("/")[0]
+    if name.endswith(".bin.index.json") and _replaced(name, known):
+        return []
+    try:
+        wanted = sorted(set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()))
+        if any("/" in one or one.startswith(".") for one in wanted):
+            return [f"{path} names files outside of its folder"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return [f"{path} is damaged ({error})"]
+    missing = [one for one in wanted if (f"{place}/{one}" if place else one) not in known]
+    return [f"{path} names {', '.join(missing)}, which is missing"] if missing else []
+
+
+def _modules(path: Path) -> list[str]:
+    """Parts of a sentence-transformers model: before its version 6 the library ran a local folder's own."""
+    try:
+        types = [str(one["type"]) for one in json.loads(path.read_text(encoding="utf-8"))]
+    except (ValueError, KeyError, TypeError) as error:
+        return [f"{path} is damaged ({error})"]
+    foreign = [one for one in types if not one.startswith("sentence_transformers.")]
+    return [f"{path} asks for code outside of sentence-transformers ({foreign[0]}); not loaded"] if foreign else []
+
+
+def _pickled(path: Path) -> list[str]:
+    try:
+        foreign = [name for name in imports(path) if not _PLAIN.fullmatch(name)]
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        return [f"{path} cannot be read as weights of torch ({error})"]
+    if foreign:
+        listed = ", ".join(foreign[:5]) + (", ..." if len(foreign) > 5 else "")
+        return [
+            f"{path} carries more than numbers (it wants to call {listed}); not loaded. Take safetensors, or weights "
+            "whose origin you know"
+        ]
+    return []
+
+
+def imports(path: Path) -> list[str]:
+    """What a pickle, or a file of `torch.save`, would import if it were loaded: `module.name`, sorted.
+
+    Raises:
+        ValueError: no pickle, or one that hides what it imports.
+    """
+    with path.open("rb") as handle:
+        if handle.read(4) == b"PK\x03\x04":
+            with zipfile.ZipFile(path) as archive:
+                inner = [name for name in archive.namelist() if name.rpartition("/")[2].endswith(".pkl")]
+                if not inner:
+                    raise ValueError("an archive without data.pkl")
+                found = set()
+                for name in inner:
+                    with archive.open(name) as stream:
+                        found |= set(_imports(stream))
+                return sorted(found)
+        handle.seek(0)
+        return sorted(set(_stream(handle)))
+
+
+def _stream(handle: BinaryIO) -> Iterator[str]:
+    """Imports of one pickle, or of those at the beginning of the older form of torch, which raw numbers follow."""
+    first = list(pickletools.genops(handle))
+    yield from _named(first)
+    # The older form begins with a pickle of this number, then version, system, the object and the names of its numbers.
+    if any(argument == 0x1950A86A20F9469CFC6C for _, argument, _ in first):
+        for _ in range(4):
+            yield from _named(list(pickletools.genops(handle)))
+
+
+def _imports(stream: BinaryIO) -> Iterator[str]:
+    yield from _named(list(pickletools.genops(stream)))
+
+
+def _named(operations: list) -> Iterator[str]:
+    """`module.name` of each import of a pickle's operations; a name that is computed is told as `?`."""
+    kept: dict[int, object] = {}
+    recent: list[object] = []
+    for code, argument, _ in operations:
+        name = code.name
+        if name == "GLOBAL":
+            yield str(argument).replace(" ", ".")
+            recent.append(None)
+        elif name == "INST":
+            yield str(argument).replace(" ", ".")
+        elif name == "STACK_GLOBAL":
+            both = recent[-2:]
+            yield ".".join(both) if len(both) == 2 and all(isinstance(one, str) for one in both) else "?"
+            recent.append(None)
+        elif name.startswith("EXT"):
+            yield "?"
+        elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
+            kept[argument] = recent[-1] if recent else None
+        elif name == "MEMOIZE":
+            kept[len(kept)] = recent[-1] if recent else None
+        elif name in ("GET", "BINGET", "LONG_BINGET"):
+            recent.append(kept.get(argument))
+        elif name not in ("PROTO", "FRAME"):
+            recent.append(argument if isinstance(argument, str) else None)

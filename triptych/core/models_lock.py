@@ -1,0 +1,63 @@
+"""`models.lock`: of each model its commit, and of each file its sha256 and size."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from triptych.core.files import replace_json
+
+#: The lock lies where `snakemake` runs.
+LOCK = Path("models.lock")
+
+
+class WeightsError(ValueError):
+    """Weights that are not here, or not what they must be; the message says which file, and what to do."""
+
+
+def read_lock(path: Path | str | None = None) -> dict[str, Any]:
+    """Content of `models.lock`: model -> {"revision", "files": {name: {"sha256", "bytes"}}}; empty without the file.
+
+    A second revision of a hub's model, which a study file names, has the key `org/name@commit`.
+
+    Raises:
+        WeightsError: damaged.
+    """
+    path = LOCK if path is None else Path(path)
+    try:
+        models = json.loads(path.read_text(encoding="utf-8"))["models"]
+        for model, one in models.items():
+            for name, file in one["files"].items():
+                if not re.fullmatch(r"[0-9a-f]{64}", file["sha256"]) or not isinstance(file["bytes"], int):
+                    raise ValueError(f"{model}: {name} has no sha256")
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        told = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise WeightsError(
+            f"{path} is damaged ({told}); restore it, or remove it and fetch the models again"
+        ) from error
+    return models
+
+
+def write_lock(models: Mapping[str, Any], path: Path | str | None = None) -> None:
+    """Write `models.lock` whole."""
+    replace_json(LOCK if path is None else path, {"models": dict(models)})
+
+
+def entry_for(
+    model: str, revision: str | None, lock: Mapping[str, Any], path: Path | None = None
+) -> Mapping[str, Any] | None:
+    """What the lock says of a model: of the revision that the study names, or of the same place by another path."""
+    if revision and (one := lock.get(f"{model}@{revision}")):
+        return one
+    one = lock.get(model)
+    if one is not None:
+        return one if not revision or one.get("revision") in (None, revision) else None
+    if path is None:
+        return None
+    local = [key for key, one in lock.items() if "revision" not in one and "://" not in key]
+    return next((lock[key] for key in local if Path(key).expanduser().resolve() == path.resolve()), None)
