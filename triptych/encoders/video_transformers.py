@@ -49,7 +49,7 @@ class VideoTransformers:
         frame_side=224,
         frames="uniform",
         weights="folder",
-        memory_mb=6000,
+        memory_mb=4000,
         threads=2,
         gpu=True,
     )
