@@ -7,7 +7,8 @@ The job is what a rule runs: 32 keyframes stored as JPEG in HDF5, contact sheet 
 
 With `--uniform N` also with N frames at even times stored beside the keyframes.
 
-    python benchmarks/keyframes.py [--minutes 1 5 60] [--gops 2 5 10] [--pairs 3] [--exact] [--uniform 32] [--folder DIR]
+    python benchmarks/keyframes.py [--minutes 1 5 60] [--gops 2 5 10] [--pairs 3] [--exact] [--uniform 32]
+        [--folder DIR]
 """
 
 from __future__ import annotations

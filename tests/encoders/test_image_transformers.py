@@ -171,6 +171,31 @@ def test_half_precision_of_a_checkpoint_is_not_computed_in(folders, tmp_path):
     assert {str(one.dtype) for one in made.network.parameters()} == {"torch.float32"}
 
 
+class Payload:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def test_nothing_of_a_checkpoint_is_executed(folders, tmp_path):
+    import torch
+
+    folder = shutil.copytree(folders[image.build_dinov2], tmp_path / "hostile")
+    (folder / "model.safetensors").unlink()
+    torch.save({"embeddings.cls_token": Payload(tmp_path / "canary")}, folder / "pytorch_model.bin")
+    with pytest.raises(base.EncoderError, match="holds more than weights; not loaded"):
+        loaded("dinov2", folder)
+    assert not (tmp_path / "canary").exists()
+    whole = (folders[image.build_dinov2] / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(base.EncoderError, match="cannot be loaded"):
+        loaded("dinov2", folder)
+
+
 def test_models_of_another_kind_are_told(folders, tmp_path):
     with pytest.raises(base.EncoderError, match="there is no such folder"):
         loaded("clip", tmp_path / "none")

@@ -30,7 +30,7 @@ def study(tmp_path_factory):
         for use, (build, length, *_) in presets.items():
             if build not in built:
                 built[build] = build(root / build.__name__)
-            encoders[use] = {"use": use, "model": str(built[build])}
+            encoders[use] = {"use": use, "model": str(built[build]), "threads": 1}
             lengths[use] = length
     encoders["resnet152"] |= {"frames": "uniform"}
     encoders["video-transformers"] |= {"frames": "keyframes", "batch": 1}
@@ -39,6 +39,7 @@ def study(tmp_path_factory):
     return made, lengths
 
 
+@pytest.mark.timeout(1800)  # each of 14 jobs imports torch and transformers, on a busy machine too
 def test_every_encoder_has_its_vectors(study):
     workflow, lengths = study
     found = {}

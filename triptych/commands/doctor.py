@@ -116,7 +116,7 @@ def _encoders() -> Iterator[Finding]:
 
     for name in sorted(base.REGISTRY):
         card = base.find(name).card
-        arrays = ", ".join(f"{array} ({length})" for array, length in card.arrays.items())
+        arrays = ", ".join(f"{array} ({length or 'by model'})" for array, length in card.arrays.items())
         missing = base.missing_packages(card)
         if missing:
             advice = f'pip install "triptych[{card.extra}]"' if card.extra else f"pip install {' '.join(missing)}"

@@ -23,8 +23,8 @@ from triptych.encoders.pixels import Pixels, Processor
 
 VERSION = "1"
 
-#: Frames that go through the network at once.
-FRAMES = 32
+#: Frames that go through the network at once, on the CPU and on a graphics card.
+FRAMES = {"cpu": 8, "cuda": 64}
 
 PARAMETERS = {
     "pool": Param(
@@ -100,7 +100,7 @@ class ImageTransformers:
         pixels = [item.pixels for item in items if len(item.pixels)]
         vectors = []
         with torch.inference_mode():
-            for chunk in _chunks(pixels, FRAMES):
+            for chunk in _chunks(pixels, FRAMES[self.device.split(":")[0]]):
                 found = self._vectors(self.processor.scaled(chunk, self.device))
                 vectors.append(found.float().cpu().numpy())
         rows = np.concatenate(vectors) if vectors else np.zeros((0, 0), np.float32)

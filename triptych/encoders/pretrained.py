@@ -54,8 +54,13 @@ def network(kind: Any, located: Located, config: Any, device: str, *, unread: It
         more: further arguments of the class.
 
     Raises:
-        EncoderError: weights are missing, or do not fit: transformers would fill them with random numbers.
+        EncoderError: weights are missing, or do not fit: transformers would fill them with random numbers; or the file
+            is damaged, or a pickle that holds more than weights.
     """
+    import pickle
+
+    from safetensors import SafetensorError
+
     try:
         made, told = kind.from_pretrained(
             str(located.path),
@@ -68,7 +73,12 @@ def network(kind: Any, located: Located, config: Any, device: str, *, unread: It
             output_loading_info=True,
             **more,
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except pickle.UnpicklingError as error:
+        raise EncoderError(
+            f"{located.model}: its weights are a pickle that holds more than weights; not loaded. Take the model's "
+            "safetensors"
+        ) from error
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise EncoderError(f"{located.model}: cannot be loaded ({_first(error)})") from error
     parts = tuple(unread)
     lacking = sorted(name for name in told["missing_keys"] if not any(part in name for part in parts))

@@ -26,8 +26,8 @@ from triptych.media.even import clip
 
 VERSION = "1"
 
-#: Clips that go through the network at once.
-CLIPS = 4
+#: Clips that go through the network at once, on the CPU and on a graphics card.
+CLIPS = {"cpu": 1, "cuda": 8}
 
 _POOL = "what stands for a clip: `first` (token 0, where it is a class token) or `mean` (of the other tokens)"
 
@@ -49,7 +49,7 @@ class VideoTransformers:
         frame_side=224,
         frames="uniform",
         weights="folder",
-        memory_mb=6000,
+        memory_mb=4000,
         threads=2,
         gpu=True,
     )
@@ -112,10 +112,10 @@ class VideoTransformers:
 
         items = [item if isinstance(item, Pixels) else self.prepare(item) for item in batch]
         usable = [item for item in items if len(item.pixels)]
-        vectors = {}
+        vectors, most = {}, CLIPS[self.device.split(":")[0]]
         with torch.inference_mode():
-            for start in range(0, len(usable), CLIPS):
-                some = usable[start : start + CLIPS]
+            for start in range(0, len(usable), most):
+                some = usable[start : start + most]
                 pixels = self.processor.scaled(np.concatenate([item.pixels for item in some]), self.device)
                 found = self._vectors(pixels.unflatten(0, (len(some), self.frames))).float().cpu().numpy()
                 vectors |= {id(item): found[number : number + 1] for number, item in enumerate(some)}
