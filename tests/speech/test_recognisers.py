@@ -76,13 +76,13 @@ def test_voice_detection_leaves_noise_out(converted):
 
 @pytest.mark.shared
 def test_voice_detection_finds_real_speech(converted, shared):
-    from triptych.media.audio import read_flac
+    from faster_whisper.audio import decode_audio
 
-    sound = read_flac(shared / "data" / "speech" / "jfk.flac")
+    sound = decode_audio(str(shared / "data" / "speech" / "jfk.flac"))
     one = base.made_from({"use": "faster-whisper", "model": str(converted), "params": {"max_tokens": 12}})
     one.load("cpu", 1, "auto")
     spoken = one.hear(sound, None, 4)
-    assert spoken.segments and sum(spoken.languages.values()) > 0.5 * len(sound) / 16_000
+    assert spoken.segments and 5 < sum(spoken.languages.values()) < len(sound) / 16_000 + 1
 
 
 def test_windows_of_frames_agree_with_the_whole(made):
