@@ -138,7 +138,7 @@ class FasterWhisper:
         return Spoken(found, language=language or (info.language if found else None), languages=heard)
 
     def _most(self) -> int | None:
-        """What the package calls new tokens: CTranslate2 gives text at most half of what prompt and text have together."""
+        """What the package calls new tokens: CTranslate2 gives text at most half of prompt and text together."""
         most = int(self.params["max_tokens"])
         if not most:
             return None
