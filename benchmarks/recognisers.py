@@ -1,7 +1,7 @@
 """faster-whisper against openai-whisper: the same random weights of a true architecture, one thread, side by side.
 
-One random Whisper of transformers is converted to CTranslate2 and to OpenAI's form; the difference of the two encoders on
-one window shows that the weights are the same. Each decode of a window of 30 s makes the same number of tokens (the end
+One random Whisper of transformers is converted to CTranslate2 and to OpenAI's form; the difference of the two encoders
+on one window shows that the weights are the same. Each decode of a window of 30 s makes the same number of tokens (the end
 is suppressed), without time tokens, greedy and with five beams. Interleaved rounds; CPU seconds for a window are
 medians, ratios are medians of the rounds' ratios. Random weights cost what trained ones do; real speech has other
 lengths of text, and what voice detection leaves out is no part of this.
@@ -131,8 +131,8 @@ def compare(size: str, tokens: int, windows: int, rounds: int) -> None:
                 batch_size=batch,
                 beam_size=beam,
                 temperature=0.0,
-                # CTranslate2 gives text half of what prompt (of 4 tokens) and text may have together.
-                max_new_tokens=2 * tokens - 4,
+                # CTranslate2 gives text half of what prompt (of 4 tokens) and text may have together, less one.
+                max_new_tokens=2 * tokens - 2,
                 suppress_blank=False,
                 suppress_tokens=[stop],
             )

@@ -138,13 +138,13 @@ class FasterWhisper:
         return Spoken(found, language=language or (info.language if found else None), languages=heard)
 
     def _most(self) -> int | None:
-        """What the package calls new tokens: CTranslate2 gives text at most half of prompt and text together."""
+        """What the package calls new tokens: CTranslate2 gives text half of prompt and text together, less one."""
         most = int(self.params["max_tokens"])
         if not most:
             return None
         said = self.pipeline.model.hf_tokenizer.encode(self.params["prompt"], add_special_tokens=False).ids
         prompt = PROMPT + (min(len(said), LENGTH // 2) + 1 if said else 0)
-        return max(1, min(2 * most - PROMPT, LENGTH - prompt))
+        return max(1, min(2 * (most + 1) - PROMPT, LENGTH - prompt))
 
 
 def _segment(one: Any) -> Segment:
