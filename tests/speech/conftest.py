@@ -31,6 +31,11 @@ def wav2vec2(tmp_path_factory):
     return speech.build_wav2vec2(tmp_path_factory.mktemp("wav2vec2"))
 
 
+@pytest.fixture(scope="session")
+def parakeet(tmp_path_factory):
+    return speech.build_parakeet(tmp_path_factory.mktemp("parakeet"))
+
+
 def write_flac(path, samples):
     import av
 

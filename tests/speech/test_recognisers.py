@@ -18,13 +18,14 @@ SOUND = speech.noise(47) + np.float32(0.01)
 
 
 @pytest.fixture
-def made(hf_whisper, converted, openai_file, wav2vec2):
+def made(hf_whisper, converted, openai_file, wav2vec2, parakeet):
     """`made(kind)` -> a loaded recogniser."""
     sections = {
         "faster": ("faster-whisper", converted, {"vad": False, "max_tokens": 12, "beam": 2}),
         "openai": ("openai-whisper", openai_file, {"max_tokens": 6, "beam": 1, "fallback": False}),
         "whisper": ("hf-asr", hf_whisper, {"max_tokens": 12}),
         "ctc": ("hf-asr", wav2vec2, {"window": 8.0, "overlap": 1.0}),
+        "parakeet": ("hf-asr", parakeet, {"window": 8.0, "overlap": 1.0}),
     }
 
     def make(kind, **changes):
@@ -36,7 +37,7 @@ def made(hf_whisper, converted, openai_file, wav2vec2):
     return make
 
 
-@pytest.mark.parametrize("kind", ["faster", "whisper", "ctc", "openai"])
+@pytest.mark.parametrize("kind", ["faster", "whisper", "ctc", "parakeet", "openai"])
 def test_text_times_and_quality(kind, made):
     recogniser = made(kind)
     sound = SOUND[: 4 * 16_000] if kind == "openai" else SOUND
@@ -45,7 +46,7 @@ def test_text_times_and_quality(kind, made):
     assert all(0 <= one.start <= one.end <= len(sound) / 16_000 for one in spoken.segments)
     assert all(np.isfinite(list(one.quality.values())).all() for one in spoken.segments)
     told = set(spoken.segments[0].quality)
-    assert told >= {"avg_logprob", "compression_ratio"} and (kind == "ctc" or "no_speech_prob" in told)
+    assert told >= {"avg_logprob", "compression_ratio"} and (kind in ("ctc", "parakeet") or "no_speech_prob" in told)
     if kind in ("faster", "whisper"):
         assert spoken.language in speech.TONGUES and sum(spoken.languages.values()) > 40
         again = recogniser.hear(sound, None, 1)
@@ -76,13 +77,13 @@ def test_voice_detection_leaves_noise_out(converted):
 
 @pytest.mark.shared
 def test_voice_detection_finds_real_speech(converted, shared):
-    from triptych.media.audio import read_flac
+    from faster_whisper.audio import decode_audio
 
-    sound = read_flac(shared / "data" / "speech" / "jfk.flac")
+    sound = decode_audio(str(shared / "data" / "speech" / "jfk.flac"))
     one = base.made_from({"use": "faster-whisper", "model": str(converted), "params": {"max_tokens": 12}})
     one.load("cpu", 1, "auto")
     spoken = one.hear(sound, None, 4)
-    assert spoken.segments and sum(spoken.languages.values()) > 0.5 * len(sound) / 16_000
+    assert spoken.segments and 5 < sum(spoken.languages.values()) < len(sound) / 16_000 + 1
 
 
 def test_windows_of_frames_agree_with_the_whole(made):

@@ -194,6 +194,44 @@ def build_wav2vec2(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+def build_parakeet(folder: Path, seed: int = 0) -> Path:
+    """Parakeet with a CTC head over word pieces."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    from triptych.core import torchvision
+
+    torchvision.mend()
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import (
+        ParakeetCTCConfig,
+        ParakeetEncoderConfig,
+        ParakeetFeatureExtractor,
+        ParakeetForCTC,
+        ParakeetProcessor,
+        ParakeetTokenizer,
+    )
+
+    pieces = ["<unk>", *(f"▁{letter}" for letter in "abcdefgh"), *(a + b for a in "bdfk" for b in "aeiou")]
+    unigram = Tokenizer(models.Unigram([(piece, -3.0) for piece in pieces], 0, False))
+    unigram.pre_tokenizer, unigram.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    tokenizer = ParakeetTokenizer(tokenizer_object=unigram, unk_token="<unk>", pad_token="<pad>")
+    encoder = ParakeetEncoderConfig(
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        subsampling_conv_channels=8,
+        num_mel_bins=80,
+    )
+    torch.manual_seed(seed)
+    config = ParakeetCTCConfig(
+        vocab_size=len(tokenizer), encoder_config=encoder.to_dict(), pad_token_id=tokenizer.pad_token_id
+    )
+    ParakeetForCTC(config).save_pretrained(folder)
+    ParakeetProcessor(ParakeetFeatureExtractor(), tokenizer).save_pretrained(folder)
+    return Path(folder)
+
+
 def noise(seconds: float, seed: int = 0) -> np.ndarray:
     """Bursts of noise with pauses between them: (n,) float32 at 16 kHz."""
     rng = np.random.default_rng(seed)

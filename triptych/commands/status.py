@@ -127,17 +127,20 @@ def _transcripts(paths: Paths, source: str, shards: dict[str, list[str]]) -> Sta
     stage.seconds = _job_seconds(paths, f"transcripts-{source}")
     for shard, members in shards.items():
         path = Path(paths.transcripts(source, shard))
-        wanted = set(members)
-        try:
-            written = path.stat().st_mtime
-            for line in path.read_text(encoding="utf-8").split("\n"):
-                outcome = json.loads(line) if line else {"video": None}
-                if outcome["video"] in wanted:
-                    stage.add(outcome["video"], outcome, written)
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            stage.damaged[str(path)] = str(error)
+        wanted, known = set(members), {}
+        # Videos of a job that is under way lie beside the file until it is replaced whole.
+        for part in [path, *sorted(path.with_suffix(".parts").glob("*.jsonl"))]:
+            try:
+                written = part.stat().st_mtime
+                for line in part.read_text(encoding="utf-8").split("\n"):
+                    outcome = json.loads(line) if line else {"video": None}
+                    known[outcome["video"]] = (outcome, written)
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                stage.damaged[str(part)] = str(error)
+        for video in sorted(wanted & set(known)):
+            stage.add(video, *known[video])
     return stage
 
 

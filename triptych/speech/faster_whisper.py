@@ -40,11 +40,13 @@ CARD = base.Card(
         "vad_threshold": Param(0.5, "probability from which a moment is voice", low=0.01, high=0.99),
         "window": Param(30.0, "seconds of a window at most", low=5, high=30),
         "repetition_penalty": Param(1.0, "above 1 words said before become less likely", low=0.5, high=5),
-        "max_tokens": Param(0, "most tokens of a window; 0: what the model allows", low=0, high=448),
+        "max_tokens": Param(0, "most tokens of a window; 0: what the model allows", low=0, high=224),
         "prompt": Param("", "text that the model takes for what was said before (names, spellings)"),
         **quality.PARAMETERS,
     },
 )
+#: Tokens that a window may have, prompt and text, and those of the prompt (start, language, task, no times).
+LENGTH, PROMPT = 448, 4
 #: `precision` of the study file -> CTranslate2's compute type on the CPU and on a graphics card. Half precision gains
 #: nothing on a CPU, which computes with float32 then.
 COMPUTE = {
@@ -125,7 +127,7 @@ class FasterWhisper:
             temperature=0.0,
             word_timestamps=params["word_times"],
             repetition_penalty=float(params["repetition_penalty"]),
-            max_new_tokens=int(params["max_tokens"]) or None,
+            max_new_tokens=self._most(),
             initial_prompt=params["prompt"] or None,
             chunk_length=int(params["window"]),
             vad_parameters={"threshold": float(params["vad_threshold"]), "min_silence_duration_ms": 160},
@@ -134,6 +136,15 @@ class FasterWhisper:
         found = tuple(_segment(one) for one in segments)
         heard = dict(self.pipeline.languages)
         return Spoken(found, language=language or (info.language if found else None), languages=heard)
+
+    def _most(self) -> int | None:
+        """What the package calls new tokens: CTranslate2 gives text half of prompt and text together, less one."""
+        most = int(self.params["max_tokens"])
+        if not most:
+            return None
+        said = self.pipeline.model.hf_tokenizer.encode(self.params["prompt"], add_special_tokens=False).ids
+        prompt = PROMPT + (min(len(said), LENGTH // 2) + 1 if said else 0)
+        return max(1, min(2 * (most + 1) - PROMPT, LENGTH - prompt))
 
 
 def _segment(one: Any) -> Segment:

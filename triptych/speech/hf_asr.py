@@ -1,8 +1,8 @@
-"""Recognisers of the Hugging Face hub by id: the Whisper family, and models that mark frames (CTC, as Wav2Vec2).
+"""Recognisers of the Hugging Face hub by id: the Whisper family, and models that mark frames (CTC).
 
 Whisper family: stretches of at most 30 s, cut at quiet places, go through the model in batches; language and chance
 of no speech are read from its first step, times from its own time tokens.
-CTC: windows with overlaps, of which the middles count; words get the times of their frames, and a pause ends a segment.
+CTC (Wav2Vec2, Parakeet): windows with overlaps, of which the middles count; words get the times of their frames, and a pause ends a segment.
 """
 
 from __future__ import annotations

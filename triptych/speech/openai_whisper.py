@@ -39,7 +39,7 @@ CARD = base.Card(
         "word_times": Param(False, "times of words as well"),
         "fallback": Param(True, "decode a window again at rising temperature when its text is doubtful"),
         "language_windows": Param(8, "windows, evenly chosen, that the language is detected in", low=1, high=1000),
-        "max_tokens": Param(0, "most tokens of a window; 0: what the model allows", low=0, high=448),
+        "max_tokens": Param(0, "most tokens of a window; 0: what the model allows", low=0, high=224),
         "prompt": Param("", "text that the model takes for what was said before (names, spellings)"),
         **quality.PARAMETERS,
     },

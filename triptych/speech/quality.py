@@ -24,7 +24,7 @@ PARAMETERS = {
     "no_speech_threshold": Param(0.6, "probability of no speech above which a segment may be silence", low=0, high=1),
     "logprob_threshold": Param(-1.0, "average log probability below which a segment is doubtful", low=-100, high=0),
     "compression_ratio_threshold": Param(2.4, "gzip ratio above which a text repeats itself", low=1, high=1000),
-    "loop_repeats": Param(5, "times in a row from which repeated words are a loop", low=2, high=1000),
+    "loop_repeats": Param(5, "times in a row that words may be said; more is a loop", low=2, high=1000),
     "silence_db": Param(-60.0, "peak, in dB of full scale, up to which sound is silence", low=-120, high=0),
 }
 #: Longest run of words that is looked for as the unit of a loop.
