@@ -3,8 +3,8 @@
 usage: python benchmarks/corpora.py [esc10] [esc10-yamnet] [clips] [odd]
 
 The corpora are not part of the project; the folder that holds `data/esc10`, `data/clips`, `data/odd` and, for
-esc10-yamnet (needs the extra litert; runs only when named), `weights/yamnet.tflite` is given by TRIPTYCH_SHARED (default:
-../shared). Results lie in results/{esc10,esc10_yamnet,clips,odd} like those of any study.
+esc10-yamnet (needs the extra litert; runs only when named), `weights/yamnet.tflite` is given by TRIPTYCH_SHARED
+(default: ../shared). Results lie in results/{esc10,esc10_yamnet,clips,odd} like those of any study.
 """
 
 from __future__ import annotations

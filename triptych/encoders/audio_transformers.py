@@ -118,6 +118,7 @@ class AudioTransformer:
         from transformers.utils import logging
 
         logging.disable_progress_bar()
+        logging.set_verbosity_error()  # the report of heads that are not read; what is missing is told below
         # AST's 128 bands are narrower than a bin at the low end; it was trained so.
         warnings.filterwarnings("ignore", message="At least one mel filter has all zero values")
         told = {"local_files_only": True, "trust_remote_code": False}
