@@ -13,6 +13,7 @@ TABLE = "id,source,topic,film,fold,note\n" + "".join(
 STUDY = {
     "study": "s",
     "corpus": "videos.csv",
+    "text_fields": ["title", "note"],
     "transcripts": {"captions": {"use": "captions"}},
     "encoders": {"picture": {"use": "classic-image"}},
     "features": {"seen": {"from": "picture.frame"}},

@@ -64,7 +64,7 @@ def test_checking_imports_nothing_heavy():
     code = (
         "import sys; from triptych.encoders import base; "
         "[base.validate(name, {'use': name}, 288) for name in base.REGISTRY]; "
-        "[base.signature({'use': name}) for name in base.REGISTRY]; "
+        "[base.signature({'use': name}) for name in base.REGISTRY if not base.find(name).card.has_model]; "
         "heavy = ('torch', 'cv2', 'scipy', 'sklearn', 'h5py', 'av', 'transformers'); "
         "print([name for name in heavy if name in sys.modules])"
     )

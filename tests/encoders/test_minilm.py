@@ -1,7 +1,5 @@
 """MiniLM with its real weights: digests, windows with times, and meaning."""
 
-import itertools
-
 import numpy as np
 import pytest
 
@@ -49,28 +47,6 @@ def test_fields_have_windows_of_their_own(encoder):
     item = base.Words("a", [("title", [(0.0, 0.0, "A title")]), ("transcript", [(2.0, 3.0, "spoken words")])])
     found = encoder.encode([item])[0]
     assert found.times["embedding"].tolist() == [[0, 0], [2, 3]]
-
-
-def count(texts):
-    return [len(text.split()) for text in texts]
-
-
-def test_windows_pack_whole_segments():
-    segments = [(0, 1, "a b c"), (1, 2, "d e"), (2, 3, "f g h i")]
-    assert minilm.windows(segments, 5, count) == [(0, 2, "a b c d e"), (2, 3, "f g h i")]
-    assert minilm.windows(segments, 100, count) == [(0, 3, "a b c d e f g h i")]
-    assert minilm.windows([(0, 1, " ")], 5, count) == []
-
-
-def test_long_segments_are_halved_with_their_times():
-    found = minilm.windows([(0.0, 8.0, "a b c d e f g h")], 2, count)
-    assert " ".join(text for _, _, text in found).split() == list("abcdefgh")
-    assert all(len(text.split()) <= 2 for _, _, text in found)
-    assert (
-        found[0][0] == 0
-        and found[-1][1] == 8
-        and all(one[1] <= two[0] + 1e-9 for one, two in itertools.pairwise(found))
-    )
 
 
 def test_text_without_spaces_is_cut(encoder):
