@@ -70,3 +70,14 @@ def test_another_file_is_not_loaded(tmp_path):
     digest = minilm.DIGESTS["model.safetensors"]
     assert digest.startswith("53aa51172d14") and digest.endswith("28d9db")
     assert minilm.weights().is_dir()
+
+
+def test_the_same_folder_gives_the_same_vectors_as_any_sentence_transformers_model(encoder):
+    other = base.create("sentence-transformers", {"tokens": 32}, model=str(minilm.weights()))
+    other.load("cpu")
+    item = words(*[f"sentence number {at} of a talk about trains and the sea" for at in range(20)])
+    one, two = encoder.encode([item])[0], other.encode([item])[0]
+    assert (one.times["embedding"] == two.times["embedding"]).all()
+    assert np.abs(one.arrays["embedding"] - two.arrays["embedding"]).max() < 1e-5
+    weights = one.arrays["embedding_weights"]
+    assert (weights == two.arrays["embedding_weights"]).all() and 0 < weights.max() <= 32

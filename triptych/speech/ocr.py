@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from triptych.core.cells import count
 from triptych.core.config import nearest
 from triptych.core.files import digest_json, replace_text, writer_lock
 from triptych.core.paths import Paths
@@ -265,7 +266,7 @@ def _of_video(
     times = [float(found.times[place]) for place in chosen]
     segments = segments_of([read(found.frames[place]) for place in chosen], times)
     if not segments:
-        message = f"no text in {len(chosen)} keyframes"
+        message = f"no text in {count(len(chosen), 'keyframe')}"
         return Transcript(video, source, Outcome("absent", "no_text_shown", message), language)
     return Transcript(video, source, OK, language, segments, duration=max(one.end for one in segments))
 
