@@ -41,6 +41,7 @@ CARD = ModelCard(
     version=VERSION,
     extra="minilm",
     packages=(PACKAGE, "sentence_transformers"),
+    weights="package",
     gpu=True,
     parameters=PARAMETERS
     | {"tokens": Param(128, "word pieces of a window at most (the model was trained on 128)", low=8, high=254)},
@@ -72,6 +73,11 @@ class MiniLM(TextEncoder):
         )
         tokenizer = self.network.tokenizer
         self.limit_to(readable_tokens(self.network[0].auto_model, tokenizer), tokenizer)
+
+    @staticmethod
+    def verify() -> None:
+        """Check the weights without loading them."""
+        weights()
 
     @property
     def together(self) -> int:

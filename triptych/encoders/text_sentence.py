@@ -29,7 +29,7 @@ CARD = ModelCard(
     packages=("sentence_transformers",),
     weights="folder",
     model="sentence-transformers/all-mpnet-base-v2",
-    memory_mb=4000,
+    memory_mb=3000,
     threads=4,
     gpu=True,
     parameters=PARAMETERS,
@@ -76,7 +76,7 @@ class SentenceTransformers(TextEncoder):
 
 
 class AllMiniLM(SentenceTransformers):
-    """The same with all-MiniLM-L6-v2 by default, about five times as fast."""
+    """The same with all-MiniLM-L6-v2 by default: 6 layers of width 384, where all-mpnet-base-v2 has 12 of 768."""
 
     card = dataclasses.replace(
         CARD,
@@ -85,7 +85,6 @@ class AllMiniLM(SentenceTransformers):
         model="sentence-transformers/all-MiniLM-L6-v2",
         licence="Apache-2.0",
         source="sentence-transformers/all-MiniLM-L6-v2; Wang et al. 2020, arXiv:2002.10957",
-        memory_mb=3000,
     )
 
 

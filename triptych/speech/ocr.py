@@ -50,17 +50,18 @@ class OcrError(ValueError):
     """The reader cannot be used; the message says what to do."""
 
 
-def validate(name: str, source: Mapping[str, Any]) -> list[str]:
+def validate(name: str, source: Mapping[str, Any], *, installed: bool = True) -> list[str]:
     """What is wrong with a source of this kind, before any job; nothing heavy is imported.
 
     Args:
         name: its name in the study file.
         source: its section (`use`, `params`, ...).
+        installed: the packages must be importable here, not in environments of the jobs' own.
     """
     place = f"transcripts.{name}"
     faults = [f"{place}.params.{fault}" for fault in _param_faults(source.get("params") or {})]
     missing = [one for one in PACKAGES if importlib.util.find_spec(one) is None]
-    if missing:
+    if missing and installed:
         listed = ", ".join(missing)
         how = 'install it with: pip install "triptych[ocr]"'
         faults.append(f"{place}.use: ocr needs {listed}, which is not installed; {how}")
