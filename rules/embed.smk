@@ -41,8 +41,11 @@ def encoder_threads(wildcards):
 
 def encoder_columns(wildcards):
     """The columns of the table that an encoder reads."""
-    is_text = CARDS[wildcards.encoder].modality == "text"
-    return PLAN.text_columns(STUDY.encoders[wildcards.encoder].text) if is_text else []
+    if CARDS[wildcards.encoder].modality != "text":
+        return []
+    encoder = STUDY.encoders[wildcards.encoder]
+    masked = encoder_base.masked_columns(encoder.model_dump())
+    return list(dict.fromkeys([*PLAN.text_columns(encoder.text), *masked]))
 
 
 rule embed_shard:

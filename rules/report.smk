@@ -41,7 +41,7 @@ rule collect_status:
     input:
         fetch=[PATHS.manifest("fetch", video) for video in PLAN.downloads],
         media=[PLAN.manifests(stage) for stage in ("probe", "audio", "keyframes")],
-        transcripts=PLAN.transcripts("text"),
+        transcripts=[PLAN.transcripts(source) for source in ("text", *STUDY.shown)],
         embeddings=[PLAN.embeddings(encoder) for encoder in STUDY.encoders],
         labels=[PATHS.labels(task) for task in STUDY.tasks],
     output:

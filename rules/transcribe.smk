@@ -1,11 +1,12 @@
-"""Transcripts: what is said, from each source in turn.
+"""Transcripts: what is said, from each source in turn, and the text that is read from keyframes.
 
-Inputs: captions of the table or of the platform; manifests of audio for recognisers of speech.
-Outputs: transcripts/{source}/{shard}.jsonl, and transcripts/text/{shard}.jsonl with the first text found.
-Steps: transcribe_captions, transcribe_shard (unchanged videos are taken over), resolve_transcripts.
+Inputs: captions of the table or of the platform; manifests of audio for recognisers of speech, of keyframes for OCR.
+Outputs: transcripts/{source}/{shard}.jsonl, and transcripts/text/{shard}.jsonl with the first text that is said.
+Steps: transcribe_captions, transcribe_shard, read_frames (unchanged videos are taken over), resolve_transcripts.
 """
 
 from triptych.speech import base as speech_base
+from triptych.speech import ocr
 
 CAPTION_SOURCES = [name for name, source in STUDY.transcripts.items() if source.use == "captions"]
 #: Recognisers of speech -> all of each that determines its text, its card, and the memory of its jobs.
@@ -46,7 +47,7 @@ rule transcribe_captions:
 
 def earlier_sources(wildcards):
     """The sources that must have no text before this one is asked."""
-    names = list(STUDY.transcripts)
+    names = STUDY.spoken
     is_last_resort = STUDY.transcripts[wildcards.source].when == "no_text"
     return names[: names.index(wildcards.source)] if is_last_resort else []
 
@@ -63,6 +64,8 @@ rule transcribe_shard:
         PATHS.benchmark("transcripts-{source}", "{shard}")
     wildcard_constraints:
         source="|".join(RECOGNISERS) or "none",
+    conda:
+        "../envs/speech.yaml"
     threads: lambda wildcards: STUDY.transcripts[wildcards.source].threads or SPEECH_CARDS[wildcards.source].threads
     resources:
         mem_mb=lambda wildcards: SPEECH_MEMORY[wildcards.source],
@@ -81,6 +84,33 @@ rule transcribe_shard:
         "../scripts/transcribe_shard.py"
 
 
+rule read_frames:
+    input:
+        keyframes=lambda wildcards: PLAN.manifests("keyframes", PLAN.shards[wildcards.shard]),
+    output:
+        transcripts=update(PATHS.transcripts("{source}", "{shard}")),
+    log:
+        PATHS.log("transcripts-{source}", "{shard}"),
+    benchmark:
+        PATHS.benchmark("transcripts-{source}", "{shard}")
+    wildcard_constraints:
+        source="|".join(STUDY.shown) or "none",
+    conda:
+        "../envs/speech.yaml"
+    threads: lambda wildcards: STUDY.transcripts[wildcards.source].threads or ocr.THREADS
+    resources:
+        mem_mb=ocr.MEMORY_MB,
+        runtime=600,
+    params:
+        videos=lambda wildcards: PLAN.shards[wildcards.shard],
+        signature=lambda wildcards: ocr.signature(STUDY.transcripts[wildcards.source].params),
+        version=versions.of("ocr"),
+    message:
+        "Text in the frames of shard {wildcards.shard}"
+    script:
+        "../scripts/read_frames.py"
+
+
 rule resolve_transcripts:
     input:
         sources=lambda wildcards: PLAN.resolved(wildcards.shard),
@@ -94,7 +124,8 @@ rule resolve_transcripts:
         mem_mb=600,
         runtime=30,
     params:
-        sources=list(STUDY.transcripts),
+        sources=STUDY.spoken,
+        videos=lambda wildcards: PLAN.shards[wildcards.shard],
         version=versions.of("resolve"),
     message:
         "Text of shard {wildcards.shard}"
@@ -105,5 +136,6 @@ rule resolve_transcripts:
 rule transcripts:
     input:
         PLAN.transcripts("text"),
+        [PLAN.transcripts(source) for source in STUDY.shown],
     message:
         "Transcripts are there"

@@ -13,6 +13,7 @@ TABLE = "id,source,topic,film,fold,note\n" + "".join(
 STUDY = {
     "study": "s",
     "corpus": "videos.csv",
+    "text_fields": ["title", "note"],
     "transcripts": {"captions": {"use": "captions"}},
     "encoders": {"picture": {"use": "classic-image"}},
     "features": {"seen": {"from": "picture.frame"}},
@@ -123,6 +124,48 @@ def test_the_table_is_held_against_the_split_file(folder):
 def test_text_encoders_read_columns_that_are_there(folder):
     found = faults(encoders={"picture": {"use": "classic-image"}, "m": {"use": "minilm", "text": ["ntoe"]}})
     assert any("encoders.m.text: the table has no column 'ntoe'; did you mean 'note'?" in one for one in found)
+
+
+def test_only_columns_on_the_allow_list_are_read_as_text(folder):
+    (told,) = faults(text_fields=["title"])
+    assert told.startswith("config: models.words.text: 'note' is not among `text_fields`: a column such as a channel's")
+    assert told.endswith("allow it by text_fields: [title, note]")
+    encoder = {"use": "minilm", "text": ["note", "transcript"]}
+    found = faults(text_fields=[], models={}, encoders={"picture": {"use": "classic-image"}, "m": encoder})
+    assert len(found) == 1 and found[0].startswith("config: encoders.m.text: 'note' is not among `text_fields`")
+
+
+def test_a_models_text_must_not_hold_its_answer(folder):
+    study = {"text_fields": ["topic", "film", "note"], "models": {"m": {"text": ["topic", "note"]}}}
+    assert faults(**study) == [
+        "config: models.m.text: reads 'topic', the label of task 'topic', which tells the answer; leave it out, or "
+        "name other `tasks` for this model"
+    ]
+    encoders = {"picture": {"use": "classic-image"}, "e": {"use": "minilm", "text": ["film"]}}
+    features = {"seen": {"from": "picture.frame"}, "said": {"from": "e.embedding"}}
+    changes = {"encoders": encoders, "features": features, "text_fields": ["film", "note"]}
+    (told,) = faults(**changes, models={"m": {"inputs": ["said"]}})
+    assert "models.m: its feature 'said' (encoder 'e'): reads 'film', the group of task 'topic'" in told
+    # A model of another task may read it.
+    tasks = {**STUDY["tasks"], "part": {"label": "fold", "group": "none", "folds": 2}}
+    load({**STUDY, **changes, "tasks": tasks, "models": {"m": {"inputs": ["said"], "tasks": ["part"]}}})
+
+
+def test_text_that_is_shown_is_no_transcript_of_what_is_said(folder):
+    shown = {"screen": {"use": "ocr"}}
+    assert "the study has no `transcripts` of what is said" in faults(transcripts=shown)[0]
+    assert load({**STUDY, "transcripts": shown, "models": {"m": {"text": ["screen"]}}}).study.shown == ["screen"]
+    assert (
+        "transcripts.screen.params.x: unknown" in faults(transcripts={"screen": {"use": "ocr", "params": {"x": 1}}})[0]
+    )
+
+
+def test_masked_columns_must_be_there(folder):
+    encoder = {"use": "minilm", "text": ["note"], "params": {"mask": ["flim"]}}
+    (told,) = faults(encoders={"picture": {"use": "classic-image"}, "m": encoder})
+    assert "encoders.m.params.mask: the table has no column 'flim'; did you mean 'film'?" in told
+    encoder["params"] = {"mask": ["film"]}
+    load({**STUDY, "encoders": {"picture": {"use": "classic-image"}, "m": encoder}})
 
 
 def test_notes(folder):

@@ -1,7 +1,5 @@
 """MiniLM with its real weights: digests, windows with times, and meaning."""
 
-import itertools
-
 import numpy as np
 import pytest
 
@@ -51,28 +49,6 @@ def test_fields_have_windows_of_their_own(encoder):
     assert found.times["embedding"].tolist() == [[0, 0], [2, 3]]
 
 
-def count(texts):
-    return [len(text.split()) for text in texts]
-
-
-def test_windows_pack_whole_segments():
-    segments = [(0, 1, "a b c"), (1, 2, "d e"), (2, 3, "f g h i")]
-    assert minilm.windows(segments, 5, count) == [(0, 2, "a b c d e"), (2, 3, "f g h i")]
-    assert minilm.windows(segments, 100, count) == [(0, 3, "a b c d e f g h i")]
-    assert minilm.windows([(0, 1, " ")], 5, count) == []
-
-
-def test_long_segments_are_halved_with_their_times():
-    found = minilm.windows([(0.0, 8.0, "a b c d e f g h")], 2, count)
-    assert " ".join(text for _, _, text in found).split() == list("abcdefgh")
-    assert all(len(text.split()) <= 2 for _, _, text in found)
-    assert (
-        found[0][0] == 0
-        and found[-1][1] == 8
-        and all(one[1] <= two[0] + 1e-9 for one, two in itertools.pairwise(found))
-    )
-
-
 def test_text_without_spaces_is_cut(encoder):
     assert len(encoder.encode([words("漢字" * 300)])[0].arrays["embedding"]) >= 600 // 32
     assert len(encoder.encode([words("x" * 5000)])[0].arrays["embedding"]) >= 1
@@ -94,3 +70,14 @@ def test_another_file_is_not_loaded(tmp_path):
     digest = minilm.DIGESTS["model.safetensors"]
     assert digest.startswith("53aa51172d14") and digest.endswith("28d9db")
     assert minilm.weights().is_dir()
+
+
+def test_the_same_folder_gives_the_same_vectors_as_any_sentence_transformers_model(encoder):
+    other = base.create("sentence-transformers", {"tokens": 32}, model=str(minilm.weights()))
+    other.load("cpu")
+    item = words(*[f"sentence number {at} of a talk about trains and the sea" for at in range(20)])
+    one, two = encoder.encode([item])[0], other.encode([item])[0]
+    assert (one.times["embedding"] == two.times["embedding"]).all()
+    assert np.abs(one.arrays["embedding"] - two.arrays["embedding"]).max() < 1e-5
+    weights = one.arrays["embedding_weights"]
+    assert (weights == two.arrays["embedding_weights"]).all() and 0 < weights.max() <= 32

@@ -42,6 +42,25 @@ def test_poolings(how, expected):
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+def test_rows_are_weighted_by_the_array_beside_them(tmp_path):
+    weights = np.array([[1.0], [1.0], [2.0]], np.float32)
+    times = np.zeros((3, 2))
+    one = Entry("a", "k", arrays={"a": VALUES, "a_weights": weights}, times={"a": times, "a_weights": times})
+    write_store(tmp_path / "0.h5", [one, Entry("b", "k", Outcome("absent", "no_text", "none"))])
+    counts = pooling.pool_feature("said", "words.a", "wmean+max", [tmp_path / "0.h5"], tmp_path / "f.h5")
+    _, values, mask = pooling.read_feature(tmp_path / "f.h5")
+    assert counts == {"ok": 1, "no_text": 1} and mask.tolist() == [True, False]
+    np.testing.assert_allclose(values[0], [15 / 4, 150 / 4, 6, 60], rtol=1e-6)
+    assert (pooling.pool(VALUES, "wmean", np.ones(3)) == pooling.pool(VALUES, "mean")).all()
+
+
+def test_weights_must_be_there(shards, tmp_path):
+    with pytest.raises(ValueError, match="wmean needs a weight for each row"):
+        pooling.pool_feature("heard", "sound.a", "wmean", shards, tmp_path / "f.h5")
+    with pytest.raises(ValueError, match="wmean needs a weight for each row"):
+        pooling.pool(VALUES, "wmean", np.ones(2))
+
+
 def test_unknown_poolings_and_no_rows():
     with pytest.raises(ValueError, match="unknown pooling 'median'"):
         pooling.pool(VALUES, "mean+median")

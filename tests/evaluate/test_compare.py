@@ -117,6 +117,21 @@ def test_seconds_by_stage(tmp_path):
     assert found["majority"] == {}
 
 
+def test_a_model_depends_on_the_transcripts_that_it_reads():
+    study = {
+        "transcripts": {"captions": {"use": "captions"}, "asr": {"use": "whisper"}, "screen": {"use": "ocr"}},
+        "encoders": {"words": {"use": "minilm", "text": ["transcript"]}},
+        "features": {"said": {"from": "words.embedding"}},
+        "models": {"m": {"text": ["screen", "title"]}},
+    }
+    assert modality.transcripts_of({"text": ["screen", "title"]}, study) == ["screen"]
+    assert modality.transcripts_of({"inputs": ["said"]}, study) == ["captions", "asr", "text"]
+    assert modality.transcripts_of({"inputs": ["said"], "text": ["asr"], "members": ["m"]}, study) == [
+        *("captions", "asr", "screen", "text")
+    ]
+    assert modality.transcripts_of({"text": ["title"]}, study) == []
+
+
 def test_no_single_modality_model_gives_no_tests(files):
     tests = compare.paired_tests({"a": read(files["predictions"]["seen"])}, np.array(names(120)), None, 100, 0)
     assert tests == {}

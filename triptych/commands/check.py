@@ -147,7 +147,7 @@ def check_study_alone(study: Study, installed: bool = True) -> list[str]:
     if study.fetch.cookies and not Path(study.fetch.cookies).is_file():
         faults.append(f"fetch.cookies: there is no file {study.fetch.cookies!r}")
     for name, source in study.transcripts.items():
-        faults += speech.validate(name, source.model_dump())
+        faults += speech.validate(name, source.model_dump(), installed=installed)
     return faults
 
 
@@ -157,7 +157,7 @@ def check_study(study: Study, corpus: Corpus) -> tuple[list[str], list[str]]:
     Returns:
         Faults, and notes on what is odd and no fault (sources that are not there, unlabelled rows).
     """
-    faults = [*_text_faults(study, corpus), *_task_faults(study, corpus)]
+    faults = [*_text_faults(study, corpus), *_answer_faults(study), *_task_faults(study, corpus)]
     if study.min_ok_fraction > 0 and not any(row.source for row in corpus.rows) and _needs_media(study):
         faults.append("corpus: no row has a source, but encoders of the study read pictures or sound")
     return faults, _notes(study, corpus)
@@ -190,10 +190,56 @@ def _text_faults(study: Study, corpus: Corpus) -> list[str]:
     for place, fields in wanted.items():
         for column in fields:
             if column == "transcript":
-                if not study.transcripts:
-                    faults.append(f"{place}: reads `transcript`, but the study has no `transcripts`")
+                if not study.spoken:
+                    faults.append(f"{place}: reads `transcript`, but the study has no `transcripts` of what is said")
             elif column not in study.transcripts:
-                faults += _column_fault(place, column, corpus, ["transcript", *study.transcripts])
+                missing = _column_fault(place, column, corpus, ["transcript", *study.transcripts])
+                faults += missing or _not_allowed(place, column, study)
+    for name, encoder in study.encoders.items():
+        for column in _masked(encoder):
+            faults += _column_fault(f"encoders.{name}.params.mask", column, corpus)
+    return faults
+
+
+def _not_allowed(place: str, column: str, study: Study) -> list[str]:
+    """A column that is not in `text_fields` must not be read as text."""
+    if column in study.text_fields:
+        return []
+    listed = ", ".join([*study.text_fields, column])
+    return [
+        f"{place}: {column!r} is not among `text_fields`: a column such as a channel's name or hashtags can tell the "
+        f"label without any look at the video; if it does not, allow it by text_fields: [{listed}]"
+    ]
+
+
+def _masked(encoder: Any) -> list[str]:
+    from triptych.encoders import base
+
+    try:
+        return base.masked_columns(encoder.model_dump())
+    except base.EncoderError:
+        return []
+
+
+def _answer_faults(study: Study) -> list[str]:
+    """Models that read the label or the group of their task as text, themselves or through an encoder."""
+    modalities = _modalities(study)
+    faults = []
+    for task, one in study.tasks.items():
+        answers = {source: place for place, source in (("group", one.group), ("label", one.label)) if source != "none"}
+        for name, model in study.models_of(task).items():
+            read = {f"models.{name}.text": model.text}
+            for feature in model.inputs:
+                encoder = study.features[feature].from_.partition(".")[0] if feature in study.features else ""
+                if modalities.get(encoder) == "text":
+                    read[f"models.{name}: its feature {feature!r} (encoder {encoder!r})"] = study.encoders[encoder].text
+            faults += [
+                f"{place}: reads {field!r}, the {answers[field]} of task {task!r}, which tells the answer; leave it "
+                "out, or name other `tasks` for this model"
+                for place, fields in read.items()
+                for field in fields
+                if field in answers and field not in ("transcript", *study.transcripts)
+            ]
     return faults
 
 

@@ -142,7 +142,7 @@ class Encoder(Section):
     threads: int | None = Field(None, ge=1)
     """Threads of a job; what the encoder's card says by default."""
     text: list[str] = Field(default_factory=lambda: ["transcript"])
-    """For text encoders: fields that are read, `transcript` or columns of the table."""
+    """For text encoders: fields that are read: `transcript`, a source of transcripts, or a column in `text_fields`."""
     batch: int = Field(32, ge=1)
     """Items that go through the encoder at once."""
     params: dict[str, Any] = Field(default_factory=dict)
@@ -155,7 +155,8 @@ class Feature(Section):
     from_: str = Field(alias="from", pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$")
     """`encoder.array`."""
     pool: str = "mean"
-    """`mean`, `std`, `max`, `min`, `pNN` (percentile) joined by `+`; `present`: 1 where there is the array, else 0."""
+    """`mean`, `wmean` (weighted, by the tokens of text), `std`, `max`, `min`, `pNN` (percentile) joined by `+`;
+    `present`: 1 where there is the array, else 0."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=True)
 
@@ -163,8 +164,10 @@ class Feature(Section):
     @classmethod
     def _known_pools(cls, value: str) -> str:
         for part in value.split("+"):
-            if not re.fullmatch(r"mean|std|max|min|present|p(\d{1,2}|100)", part.strip()):
-                raise ValueError(f"unknown pooling {part.strip()!r}; use mean, std, max, min or p25, joined by '+'")
+            if not re.fullmatch(r"w?mean|std|max|min|present|p(\d{1,2}|100)", part.strip()):
+                raise ValueError(
+                    f"unknown pooling {part.strip()!r}; use mean, wmean, std, max, min or p25, joined by '+'"
+                )
         return value.replace(" ", "")
 
 
@@ -211,7 +214,7 @@ class Model(Section):
     inputs: list[Name] = Field(default_factory=list)
     """Features that the head reads; several only with `fusion: early`."""
     text: list[str] = Field(default_factory=list)
-    """Text fields that the head reads (`transcript` or columns), counted inside the training fold."""
+    """Text fields that the head reads (as an encoder's `text`), counted inside the training fold."""
     vectorizer: Literal["tfidf", "counts"] = "tfidf"
     """How text fields become vectors."""
     head: Literal[
@@ -310,6 +313,8 @@ class Study(Section):
     """Audio files."""
     keyframes: Keyframes = Field(default_factory=Keyframes)
     """Keyframes."""
+    text_fields: list[str] = Field(default_factory=lambda: ["title", "description"])
+    """Columns of the table that encoders and models may read as text, beside transcripts; others can tell the label."""
     transcripts: dict[Name, Transcript] = Field(default_factory=dict)
     """Sources of transcripts, in the order in which they are tried."""
     encoders: dict[Name, Encoder] = Field(default_factory=dict)
@@ -358,6 +363,16 @@ class Study(Section):
                     yield f"models.{name}: member {member!r} is itself a late fusion; name its members instead"
             if name in ("majority", "prior") and model.head != name:
                 yield f"models.{name}: this name belongs to the baseline"
+
+    @property
+    def spoken(self) -> list[str]:
+        """Sources of transcripts that the resolved text is taken from, in order: what is said, not what is shown."""
+        return [name for name, source in self.transcripts.items() if source.use != "ocr"]
+
+    @property
+    def shown(self) -> list[str]:
+        """Sources of transcripts that read the pictures."""
+        return [name for name, source in self.transcripts.items() if source.use == "ocr"]
 
     def models_of(self, task: str) -> dict[str, Model]:
         """The models of a task, the two baselines first (they are rows of every comparison)."""

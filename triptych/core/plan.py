@@ -136,8 +136,8 @@ class Plan:
         return [self.paths.transcripts(source, shard) for shard in self.shards]
 
     def resolved(self, shard: str) -> list[str]:
-        """The transcripts of each source for a shard, in the order in which they are tried."""
-        return [self.paths.transcripts(source, shard) for source in self.study.transcripts]
+        """The transcripts of each source of what is said for a shard, in the order in which they are tried."""
+        return [self.paths.transcripts(source, shard) for source in self.study.spoken]
 
     def embeddings(self, encoder: str) -> list[str]:
         """Embedding files of an encoder."""

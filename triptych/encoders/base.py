@@ -58,12 +58,17 @@ REGISTRY = {
     "detr": "triptych.encoders.detect_transformers:Detr",
     "detector": "triptych.encoders.detect_transformers:AnyDetector",
     "yolo": "triptych.encoders.yolo:Yolo",
+    "sentence-transformers": "triptych.encoders.text_sentence:SentenceTransformers",
+    "all-minilm": "triptych.encoders.text_sentence:AllMiniLM",
+    "text-transformers": "triptych.encoders.text_transformers:TextTransformers",
 }
 
 #: Most vectors that are stored of a video and array; more are averaged in even segments.
 MAX_VECTORS = 64
 #: Most rows of an array of records (boxes of objects), which cannot be averaged; the first ones are kept.
 MAX_RECORDS = 1024
+#: Ending of the array (T, 1) that holds the weights of another array's rows, for `pool: wmean`.
+WEIGHTS = "_weights"
 
 
 class EncoderError(ValueError):
@@ -333,6 +338,23 @@ def _by_content(card: ModelCard, params: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def arrays_of(encoder: Mapping[str, Any]) -> dict[str, int]:
+    """Arrays that an encoder of the study file gives: name -> length, for the default model.
+
+    They are the card's, unless the class tells them by a method `arrays_of(section)`.
+
+    Raises:
+        EncoderError: unknown encoder, or a section that leads to no arrays.
+    """
+    kind = find(encoder["use"])
+    return dict(kind.arrays_of(encoder) if hasattr(kind, "arrays_of") else kind.card.arrays)
+
+
+def masked_columns(encoder: Mapping[str, Any]) -> list[str]:
+    """Columns of the table whose words a text encoder takes out of the text first (its attribute `masked`)."""
+    return list(getattr(made_from(encoder), "masked", ()))
+
+
 def missing_packages(card: ModelCard) -> list[str]:
     """Modules of the card that are not installed (looked for, not imported)."""
     return [name for name in card.packages if name not in sys.modules and importlib.util.find_spec(name) is None]
@@ -392,6 +414,10 @@ def validate(
         faults += [f"{place}.{key}: {encoder['use']} has no weights to choose" for key in given]
     if card.modality == "text" and not encoder.get("text", ["transcript"]):
         faults.append(f"{place}.text: name at least one field: `transcript` or a column of the table")
+    try:
+        arrays_of(encoder)
+    except EncoderError as error:
+        faults.append(f"{place}.text: {error}")
     return faults
 
 
@@ -402,11 +428,14 @@ def feature_faults(features: Mapping[str, Mapping[str, Any]], encoders: Mapping[
         encoder, _, array = (feature.get("from") or feature["from_"]).partition(".")
         try:
             made = made_from(encoders[encoder])
-            arrays = [array for array in made.card.arrays if array not in made.card.records]
+            arrays = [array for array in arrays_of(encoders[encoder]) if array not in made.card.records]
         except (EncoderError, KeyError):
             continue  # told by `validate`, or by the study file itself
         if array not in arrays:
-            faults.append(f"features.{name}.from: {encoder} gives no array {array!r}; it gives {', '.join(arrays)}")
+            known = ", ".join(one for one in arrays if not one.endswith(WEIGHTS))
+            faults.append(f"features.{name}.from: {encoder} gives no array {array!r}; it gives {known}")
+        elif "wmean" in (feature.get("pool") or "").split("+") and array + WEIGHTS not in arrays:
+            faults.append(f"features.{name}.pool: {encoder} gives no weights of {array!r}; use mean")
     return faults
 
 

@@ -75,7 +75,7 @@ def embed_shard(
     told = base.signature(encoder)
     model = base.made_from(encoder)
     fields = told.get("text", [])
-    found = inputs.describe(model.card, videos, paths, shard, fields, sources)
+    found = inputs.describe(model.card, videos, paths, shard, fields, sources, getattr(model, "masked", ()))
     keys = {video: digest_json([VERSION, told, one.digest]) for video, one in found.items()}
     out = Path(paths.embeddings(name, shard))
     frames = encoder.get("frames") or model.card.frames

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ def describe(
     shard: str,
     fields: Sequence[str],
     sources: Sequence[str] = (),
+    masked: Sequence[str] = (),
 ) -> dict[str, Input]:
     """The inputs of a shard's videos, by slug; nothing is decoded.
 
@@ -45,6 +47,7 @@ def describe(
         shard: name of the shard (whose transcripts are read).
         fields: `transcript`, sources of transcripts or columns, in the order in which a text encoder reads them.
         sources: names of the study's sources of transcripts.
+        masked: columns whose words are taken out of the text.
 
     Raises:
         ValueError: a damaged manifest or transcript file, with its name.
@@ -56,7 +59,7 @@ def describe(
             if name == "transcript" or name in sources:
                 stored = "text" if name == "transcript" else name
                 spoken[name] = read_transcripts(paths.transcripts(stored, shard))
-        return {one["slug"]: _words(one, fields, spoken) for one in videos}
+        return {one["slug"]: _words(one, fields, spoken, masked) for one in videos}
     stage, artefact = STAGES[card.modality]
     return {one["slug"]: _media(one["slug"], paths, stage, artefact) for one in videos}
 
@@ -117,9 +120,15 @@ def _pictures(one: Input, paths: Paths, remake: Mapping[str, Any], frames: str) 
     return Pictures(one.video, found.frames, found.times, found.weights, found.thumbs, found.thumb_times)
 
 
-def _words(video: Mapping[str, Any], fields: Sequence[str], spoken: Mapping[str, Mapping[str, Transcript]]) -> Input:
+def _words(
+    video: Mapping[str, Any],
+    fields: Sequence[str],
+    spoken: Mapping[str, Mapping[str, Transcript]],
+    masked: Sequence[str] = (),
+) -> Input:
     """Text fields of a video; a transcript's outcome is the video's when nothing else has text."""
     columns = video.get("fields") or {}
+    hidden = words_of(str(columns.get(name) or "") for name in masked)
     slug = video["slug"]
     found: list[tuple[str, list[tuple[float, float, str]]]] = []
     silent: list[tuple[str, Outcome]] = []
@@ -127,12 +136,12 @@ def _words(video: Mapping[str, Any], fields: Sequence[str], spoken: Mapping[str,
         if name in spoken:
             transcript = spoken[name].get(slug)
             segments = transcript.segments if transcript is not None and transcript.outcome.ok else ()
-            texts = [(one.start, one.end, one.text) for one in segments if one.text.strip()]
+            texts = [(one.start, one.end, without(one.text, hidden)) for one in segments]
             if transcript is not None and not transcript.outcome.ok:
                 silent.append((name, transcript.outcome))
         else:
-            text = str(columns.get(name) or "").strip()
-            texts = [(0.0, 0.0, text)] if text else []
+            texts = [(0.0, 0.0, without(str(columns.get(name) or "").strip(), hidden))]
+        texts = [one for one in texts if one[2].strip()]
         if texts:
             found.append((name, texts))
     if found:
@@ -142,3 +151,23 @@ def _words(video: Mapping[str, Any], fields: Sequence[str], spoken: Mapping[str,
         name, told = silent[0]
         outcome = Outcome(told.status, told.reason, f"{name}: {told.message or told.reason}")
     return Input(slug, digest_json(["text", outcome.as_dict()]), outcome, {})
+
+
+def words_of(values: Iterable[str]) -> re.Pattern | None:
+    """What finds the words of some values (names of channels), also run together as in a handle; None without any.
+
+    Words of one letter are left: they are initials and articles.
+    """
+    found: set[str] = set()
+    for value in values:
+        words = re.findall(r"\w+", value)
+        found |= {word for word in [*words, "".join(words)] if len(word) > 1}
+    if not found:
+        return None
+    listed = "|".join(re.escape(word) for word in sorted(found, key=lambda word: (-len(word), word)))
+    return re.compile(rf"(?<!\w)(?:{listed})(?!\w)", re.IGNORECASE)
+
+
+def without(text: str, hidden: re.Pattern | None) -> str:
+    """Text with a space in the place of hidden words."""
+    return hidden.sub(" ", text) if hidden else text

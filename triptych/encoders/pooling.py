@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from triptych.core.store import Column, DamagedStore, read_arrays, read_column, read_index, write_arrays
+from triptych.encoders.base import WEIGHTS
 from triptych.encoders.shelf import Shelf
 
 VERSION = "1"
@@ -23,34 +24,39 @@ class TooFew(Exception):
     """Fewer videos are usable than the study allows; the message counts them."""
 
 
-def pool(values: np.ndarray, how: str) -> np.ndarray:
+def pool(values: np.ndarray, how: str, weights: np.ndarray | None = None) -> np.ndarray:
     """One row of a video.
 
     Args:
         values: (T, D...) numbers, T at least 1.
-        how: `mean`, `std` (population deviation), `max`, `min`, `pNN` (percentile, linear between rows), joined by `+`;
-            `present` is 1.
+        how: `mean`, `wmean` (the mean weighted by `weights`), `std` (population deviation), `max`, `min`, `pNN`
+            (percentile, linear between rows), joined by `+`; `present` is 1.
+        weights: (T,) or (T, 1) numbers above 0, for `wmean`.
 
     Returns:
         (number of poolings x D,) float32.
 
     Raises:
-        ValueError: unknown pooling, or no rows.
+        ValueError: unknown pooling, no rows, or no weights of the rows.
     """
     if len(values) == 0:
         raise ValueError("nothing to pool: the array has no rows")
     flat = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
-    return np.concatenate([_one(flat, part.strip()) for part in how.split("+")]).astype(np.float32)
+    return np.concatenate([_one(flat, part.strip(), weights) for part in how.split("+")]).astype(np.float32)
 
 
-def _one(flat: np.ndarray, part: str) -> np.ndarray:
+def _one(flat: np.ndarray, part: str, weights: np.ndarray | None) -> np.ndarray:
+    if part == "wmean":
+        if weights is None or np.size(weights) != len(flat):
+            raise ValueError("wmean needs a weight for each row")
+        return np.average(flat, axis=0, weights=np.asarray(weights, np.float64).reshape(-1))
     if part in ("mean", "std", "max", "min"):
         return getattr(flat, part)(axis=0)
     if part == "present":
         return np.ones(1)
     match = re.fullmatch(r"p(\d{1,2}|100)", part)
     if not match:
-        raise ValueError(f"unknown pooling {part!r}; use mean, std, max, min or p25, joined by '+'")
+        raise ValueError(f"unknown pooling {part!r}; use mean, wmean, std, max, min or p25, joined by '+'")
     return np.percentile(flat, int(match.group(1)), axis=0)
 
 
@@ -89,12 +95,13 @@ def pool_feature(
         try:
             column, index = read_column(path, array), read_index(path)
             _refuse_damaged(path, column)
+            weights = _weights(path, array, how)
         except DamagedStore as error:
             Shelf(Path(path)).set_aside()
             faults.append(str(error))
         if faults:
             continue
-        pooled = {video: pool(values, how) for video, values in column}
+        pooled = {video: pool(values, how, weights.get(video)) for video, values in column}
         for line in index:
             video = line["video"]
             rows[video] = pooled.get(video)
@@ -134,6 +141,15 @@ def read_feature(path: Path | str) -> tuple[list[str], np.ndarray, np.ndarray]:
     if not len(ids) == len(arrays["values"]) == len(arrays["mask"]):
         raise DamagedStore(f"{path}: its parts do not fit together; delete it and run again")
     return ids, arrays["values"], arrays["mask"].astype(bool)
+
+
+def _weights(path: Path | str, array: str, how: str) -> dict[str, np.ndarray]:
+    """Weights of an array's rows by video, where the pooling asks for them."""
+    if "wmean" not in how.split("+"):
+        return {}
+    column = read_column(path, array + WEIGHTS)
+    _refuse_damaged(path, column)
+    return dict(column)
 
 
 def _refuse_damaged(path: Path | str, column: Column) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from triptych.core.paths import Paths
-from triptych.evaluate.modality import encoders_of, models_of, panels, reads_transcript
+from triptych.evaluate.modality import encoders_of, models_of, panels, transcripts_of
 
 STAGES = ("media", "transcribe", "embed", "train")
 
@@ -66,9 +66,7 @@ def compute_seconds(paths: Paths, study: Mapping[str, Any], task: str) -> dict[s
                 seconds("audio") if heard else None,
                 seconds("keyframes") if seen else None,
             ],
-            "transcribe": [seconds(f"transcripts-{source}") for source in [*study["transcripts"], "text"]]
-            if reads_transcript(model, study)
-            else [],
+            "transcribe": [seconds(f"transcripts-{source}") for source in transcripts_of(model, study)],
             "embed": [seconds(f"embed-{encoder}") for encoder in encoders]
             + [seconds("features", feature) for feature in sorted(features)],
             "train": [seconds(f"train-{task}", one) for one in [name, *others]],

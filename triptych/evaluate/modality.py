@@ -33,14 +33,19 @@ def encoders_of(model: Mapping[str, Any], study: Mapping[str, Any]) -> list[str]
     return sorted(found)
 
 
-def reads_transcript(model: Mapping[str, Any], study: Mapping[str, Any]) -> bool:
-    """Whether a model depends on transcripts, by its own text fields, its members' or its encoders'."""
+def transcripts_of(model: Mapping[str, Any], study: Mapping[str, Any]) -> list[str]:
+    """Sources of transcripts that a model depends on, by its own text fields, its members' or its encoders'.
+
+    The resolved transcript is `text`, and depends on all sources of what is said.
+    """
     fields = {field for part in (model, *_members(model, study)) for field in part.get("text") or ()}
     for encoder in encoders_of(model, study):
         section = study["encoders"][encoder]
         if _panel(section) == "said":
             fields.update(section.get("text") or ())
-    return "transcript" in fields
+    if "transcript" in fields:
+        fields |= {"text", *(name for name, source in study["transcripts"].items() if source.get("use") != "ocr")}
+    return [name for name in (*study["transcripts"], "text") if name in fields]
 
 
 def panels(model: Mapping[str, Any], study: Mapping[str, Any]) -> list[str]:

@@ -29,7 +29,7 @@ RECOGNISERS = {
 }
 #: Transcribers with a rule of their own: name -> module with `faults(params)`, or with `validate(name, source)` when
 #: the source has a model.
-OWN = {"captions": "triptych.speech.captions"}
+OWN = {"captions": "triptych.speech.captions", "ocr": "triptych.speech.ocr"}
 
 
 class TranscriberError(ValueError):
@@ -173,12 +173,13 @@ def memory_mb(source: Mapping[str, Any]) -> int:
     return made.card.memory_mb + 2 * math.ceil(weights_of(made).bytes / 2**20)
 
 
-def validate(name: str, source: Mapping[str, Any]) -> list[str]:
+def validate(name: str, source: Mapping[str, Any], *, installed: bool = True) -> list[str]:
     """What is wrong with a source of a study file, before any job; nothing heavy is imported.
 
     Args:
         name: its name in the study file.
         source: its section (`use`, `model`, `language`, `params`, ...).
+        installed: the packages must be importable here, not in environments of the jobs' own.
 
     Returns:
         Faults, one line each; empty when it can run.
@@ -186,7 +187,7 @@ def validate(name: str, source: Mapping[str, Any]) -> list[str]:
     place, use = f"transcripts.{name}", source["use"]
     given = source.get("params") or {}
     if use in OWN:
-        return _validate_own(name, source)
+        return _validate_own(name, source, installed)
     try:
         kind = find(use)
     except TranscriberError as error:
@@ -194,7 +195,7 @@ def validate(name: str, source: Mapping[str, Any]) -> list[str]:
     card = kind.card
     faults = [f"{place}.params.{fault}" for fault in parameters.faults(card.parameters, given)]
     missing = [one for one in card.packages if one not in sys.modules and importlib.util.find_spec(one) is None]
-    if missing:
+    if missing and installed:
         faults.append(
             f"{place}.use: {use} needs {', '.join(missing)}, which is not installed; "
             f'install it with: pip install "triptych[{card.extra}]"'
@@ -210,12 +211,12 @@ def validate(name: str, source: Mapping[str, Any]) -> list[str]:
     return faults
 
 
-def _validate_own(name: str, source: Mapping[str, Any]) -> list[str]:
+def _validate_own(name: str, source: Mapping[str, Any], installed: bool) -> list[str]:
     """Faults of a source with a rule of its own."""
     place, use = f"transcripts.{name}", source["use"]
     module = importlib.import_module(OWN[use])
     if hasattr(module, "validate"):
-        return module.validate(name, source)
+        return module.validate(name, source, installed=installed)
     faults = [f"{place}.params: {fault}" for fault in module.faults(source.get("params") or {})]
     faults += [f"{place}.{key}: {use} has no weights to choose" for key in ("model", "revision") if source.get(key)]
     return faults
