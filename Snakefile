@@ -44,6 +44,7 @@ wildcard_constraints:
     source=r"[A-Za-z0-9_-]+",
     encoder=r"[A-Za-z0-9_-]+",
     feature=r"[A-Za-z0-9_-]+",
+    relabel=r"[A-Za-z0-9_-]+",
     task=r"[A-Za-z0-9_-]+",
     model=r"[A-Za-z0-9_-]+",
 
@@ -54,6 +55,7 @@ localrules:
     transcripts,
     embeddings,
     features,
+    relabels,
     predictions,
     comparisons,
     report,
@@ -71,6 +73,7 @@ include: "rules/intake.smk"
 include: "rules/media.smk"
 include: "rules/transcribe.smk"
 include: "rules/embed.smk"
+include: "rules/relabel.smk"
 include: "rules/task.smk"
 include: "rules/classify.smk"
 include: "rules/fuse.smk"

@@ -5,6 +5,8 @@ Outputs: comparison/{task}.csv, status.tsv, report/index.html, config.yaml, hist
 Steps: compare_models, collect_status, build_report.
 """
 
+from triptych.learn import lineage
+
 
 rule compare_models:
     input:
@@ -20,6 +22,7 @@ rule compare_models:
         runtime=60,
     params:
         models=lambda wildcards: list(STUDY.models_of(wildcards.task)),
+        lineage=lambda wildcards: lineage.notes(wildcards.task, config),
         evaluate=config["evaluate"],
         version=versions.of("compare"),
     message:
@@ -41,6 +44,7 @@ rule collect_status:
         media=[PLAN.manifests(stage) for stage in ("probe", "audio", "keyframes")],
         transcripts=PLAN.transcripts("text"),
         embeddings=[PLAN.embeddings(encoder) for encoder in STUDY.encoders],
+        relabel=[PATHS.relabelled(name) for name in STUDY.relabel],
         labels=[PATHS.labels(task) for task in STUDY.tasks],
     output:
         status=PATHS.status,
@@ -63,6 +67,7 @@ rule build_report:
         status=PATHS.status,
         comparisons=[PATHS.comparison(task) for task in STUDY.tasks],
         features=[PATHS.feature(feature) for feature in STUDY.features],
+        relabel=PLAN.relabel_reviews(),
     output:
         report=PATHS.report,
         config=PATHS.config,

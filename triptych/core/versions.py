@@ -31,6 +31,8 @@ STAGES = {
     "classic-audio": "encoders/classic_audio.py",
     "minilm": "encoders/minilm.py",
     "pool": "encoders/pooling.py",
+    "relabel": "learn/relabel.py",
+    "review": "learn/review.py",
     "labels": "learn/tasks.py",
     "splits": "learn/splits.py",
     "predict": "learn/predict.py",
