@@ -61,7 +61,7 @@ def build_nli(folder: Path, label2id: dict | None = None, longest: int = 48) -> 
         decoder_ffn_dim=32,
         max_position_embeddings=longest,
         # Wide, so that scores differ by more than noise.
-        init_std=0.6,
+        init_std=0.3,
         num_labels=len(ids),
         label2id=ids,
         id2label={place: name for name, place in ids.items()},
