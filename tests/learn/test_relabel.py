@@ -389,3 +389,43 @@ def test_the_file_tells_how_it_was_made(bart, tmp_path):
     assert table.column_names[8:] == [f"score:{label}" for label in LABELS]
     facts = json.loads(table.schema.metadata[b"triptych"])
     assert facts["identity"].startswith("sha256:") and facts["labels"] == LABELS
+
+
+@pytest.mark.parametrize(
+    ("tasks", "relabel", "told"),
+    [
+        (
+            {"t": {"label": {"relabel": "zreo"}, "group": "none"}},
+            {},
+            "there is no relabel 'zreo'; did you mean 'zero'?",
+        ),
+        (
+            {"t": {"label": {"relabel": "zero"}, "group": "none"}},
+            {"multi_label": True},
+            "gives several labels; set `multi_label: true`",
+        ),
+        (
+            {},
+            {"use": "similarity", "model": None, "encoder": "wrods"},
+            "there is no encoder 'wrods'; did you mean 'words'",
+        ),
+    ],
+)
+def test_a_study_names_what_it_refers_to_and_has_not(tasks, relabel, told):
+    section = {"use": "nli", "model": "m", "labels": LABELS, **relabel}
+    study = {"study": "s", "corpus": "c", "encoders": {"words": {"use": "minilm"}}, "tasks": tasks}
+    with pytest.raises(ValueError, match="relabel") as caught:
+        Study.model_validate({**study, "relabel": {"zero": section}})
+    assert told in str(caught.value)
+
+
+def test_a_task_takes_the_labels_and_leaves_others_unlabelled(tmp_path):
+    from triptych.learn.tasks import TaskError, make_labels
+
+    rows = [{"slug": slug, "fields": {}} for slug in "abcde"]
+    task = {"label": {"relabel": "zero"}, "group": "none", "folds": 2}
+    made = {"a": "sea", "b": "sea", "c": "hill", "d": "hill", "e": ""}
+    found = make_labels("t", task, rows, tmp_path / "labels.parquet", relabelled=made)
+    assert found.classes == ["hill", "sea"] and found.reasons == [None] * 4 + ["no_label"]
+    with pytest.raises(TaskError, match="relabel 'zero' is empty for all 5 rows"):
+        make_labels("t", task, rows, tmp_path / "labels.parquet", relabelled={})

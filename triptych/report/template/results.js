@@ -119,7 +119,7 @@ function zeroShot(task) {
   const kappa = (value) => (absentNumber(value) ? "not defined" : number(value, 2));
   const facts = [
     `Labels: zero-shot, ${how}, template “${made.template}”, made from ${made.label_source}. The scores below tell how well models find these labels again, not how well they find the truth.`,
-    agreed ? `Against column ${agreed.against}: Cohen’s kappa ${kappa(agreed.kappa)}, agreement ${share(agreed.agreement)} %, n = ${count(agreed.n)}.` : "They were not compared with existing labels.",
+    agreed ? `Against column ${agreed.against}: Cohen’s kappa ${kappa(agreed.kappa)}, agreement ${share(agreed.agreement)} %, n = ${count(agreed.n)}.` + (agreed.common_classes ? "" : " No class occurs in both: are they named alike?") : "They were not compared with existing labels.",
     hand && hand.n ? `Checked by hand: ${count(hand.right)} of ${count(hand.n)} right (${share(hand.accuracy)} %, 95 % interval${between(hand.low, hand.high)})` +
       (absentNumber(hand.kappa) ? "." : `, kappa ${kappa(hand.kappa)}.`) + (hand.stale ? ` ${plural(hand.stale, "row")} of the sheet no longer fit.` : "")
       : `Not checked by hand yet: the sheet is ${made.sheet}.`,
