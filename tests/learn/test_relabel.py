@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from tiny import nli as tiny
 
+from triptych.core import weights
 from triptych.core.config import Relabel, Study
 from triptych.core.paths import Paths
 from triptych.core.status import OK, Outcome
 from triptych.core.store import Entry, write_store
 from triptych.core.units import by_shard
-from triptych.encoders import base
+from triptych.encoders import base, clip_text
 from triptych.learn import relabel_files, relabel_nli, relabel_similarity
 from triptych.learn.relabel import candidates, decide, relabel_videos
 from triptych.learn.relabel_files import RelabelError
@@ -336,6 +337,48 @@ def test_embeddings_of_another_space_are_refused(clip, tmp_path):
     embedded(place, "seen", {"a": np.ones((1, 7))})
     with pytest.raises(RelabelError, match="7 numbers a video, label prompts have 12"):
         place.run({"a": ""})
+
+
+def test_a_checkpoint_without_text_tower_or_classifier_is_refused(clip, bart, tmp_path):
+    from transformers import BartForSequenceClassification, CLIPModel
+
+    CLIPModel.from_pretrained(clip).vision_model.save_pretrained(tmp_path / "tower")
+    tiny.tokenizer(20).save_pretrained(tmp_path / "tower")
+    tower = clip_text.ClipText(weights.locate(str(tmp_path / "tower")))
+    with pytest.raises(base.EncoderError, match="no text tower"):
+        tower.load("cpu")
+    whole = BartForSequenceClassification.from_pretrained(bart)
+    whole.model.config.label2id = whole.config.label2id
+    whole.model.save_pretrained(tmp_path / "base")
+    tiny.tokenizer().save_pretrained(tmp_path / "base")
+    place = Place(tmp_path / "run", use="nli", model=str(tmp_path / "base"), text=["words"])
+    with pytest.raises(RelabelError, match="no whole classifier"):
+        place.run()
+
+
+class Apart(Letters):
+    """Keeps its fields in arrays of their own."""
+
+    card = base.ModelCard("apart", "text", {"title": 26, "words": 26}, "none", "MIT", "test")
+
+    def encode(self, batch):
+        found = super().encode(batch)
+        for item, one in zip(batch, found, strict=True):
+            one.arrays[item.fields[0][0]] = one.arrays.pop("embedding")
+        return found
+
+
+def test_prompts_are_embedded_as_the_field_whose_array_is_compared(tmp_path):
+    encoders = {"apart": {"use": f"{Apart.__module__}:Apart", "text": ["title", "words"]}}
+    place = Place(tmp_path, encoders, use="similarity", encoder="apart", array="words")
+    embedded(place, "apart", {"a": np.ones(26)}, array="words")
+    assert place.run({"a": ""})["ok"] == 1
+
+
+def test_windows_are_weighted_by_their_text():
+    vectors, tokens = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[3.0], [1.0]])
+    np.testing.assert_allclose(relabel_similarity.mean(vectors, tokens), [0.75, 0.25])
+    np.testing.assert_allclose(relabel_similarity.mean(vectors), [0.5, 0.5])
 
 
 def test_an_encoder_that_cannot_read_prompts_is_a_fault():

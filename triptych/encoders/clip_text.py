@@ -9,6 +9,7 @@ import numpy as np
 
 from triptych.core import torchvision
 from triptych.core.weights import Located
+from triptych.encoders.base import EncoderError
 
 #: Prompts that go through the tower at once.
 BATCH = 64
@@ -29,7 +30,11 @@ class ClipText:
         self.temperature = 0.01
 
     def load(self, device: str) -> None:
-        """Load model and tokenizer."""
+        """Load model and tokenizer.
+
+        Raises:
+            EncoderError: the checkpoint lacks weights of the text side (an image tower alone).
+        """
         os.environ["HF_HUB_OFFLINE"] = "1"
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
         torchvision.mend()
@@ -40,8 +45,16 @@ class ClipText:
         path = str(self.located.path)
         options = {"local_files_only": True, "trust_remote_code": False}
         self.tokenizer = AutoTokenizer.from_pretrained(path, **options)
-        self.model = CLIPModel.from_pretrained(path, use_safetensors=self.located.safetensors or None, **options)
-        self.model = self.model.eval().to(device)
+        safetensors = self.located.safetensors or None
+        model, told = CLIPModel.from_pretrained(path, use_safetensors=safetensors, output_loading_info=True, **options)
+        # What is missing would be made up of random numbers.
+        lacking = sorted(name for name in told["missing_keys"] if not name.startswith("vision_model"))
+        if lacking:
+            raise EncoderError(
+                f"{self.located.model} has no text tower (it lacks {len(lacking)} tensors, such as {lacking[0]}); "
+                "name a whole CLIP checkpoint"
+            )
+        self.model = model.eval().to(device)
         self.device = device
         self.temperature = float(1.0 / self.model.logit_scale.exp().item())
 

@@ -76,7 +76,8 @@ class Inference:
         """Load the model.
 
         Raises:
-            RelabelError: its labels name no entailment, or not where the pipeline looks for contradiction.
+            RelabelError: its labels name no entailment, or contradiction is not where the pipeline looks for it, or
+                it has no trained classifier.
         """
         os.environ["HF_HUB_OFFLINE"] = "1"
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -90,12 +91,19 @@ class Inference:
         torch.manual_seed(0)
         path = str(self.located.path)
         tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-        model = AutoModelForSequenceClassification.from_pretrained(
+        model, loaded = AutoModelForSequenceClassification.from_pretrained(
             path,
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=self.located.safetensors or None,
+            output_loading_info=True,
         )
+        if loaded["missing_keys"]:
+            lacking = sorted(loaded["missing_keys"])
+            raise RelabelError(
+                f"{self.section.model} is no whole classifier (it lacks {lacking[0]}); choose a model trained on "
+                "natural language inference"
+            )
         entailment(model.config.label2id, self.section.multi_label, self.section.model)
         tokenizer.model_max_length = longest(tokenizer.model_max_length, model.config)
         self.pipe = pipeline("zero-shot-classification", model=model.eval(), tokenizer=tokenizer, device=device)

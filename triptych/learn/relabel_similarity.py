@@ -75,7 +75,9 @@ class Similarity:
                 Shelf(Path(path)).set_aside()
                 faults.append(str(error))
                 continue
-            means = {video: np.asarray(values, np.float64).reshape(len(values), -1).mean(0) for video, values in column}
+            # Some text encoders tell how much text each vector stands for.
+            weights = dict(read_column(path, f"{self.section.array}_weights"))
+            means = {video: mean(values, weights.get(video)) for video, values in column}
             for line in index:
                 video = line["video"]
                 if video not in wanted:
@@ -112,17 +114,15 @@ class Similarity:
         made = base.made_from(self.encoder)
         made.load(device)
         _keep_to(sys.modules.get("torch"), threads)
-        field = (self.encoder.get("text") or ["transcript"])[0]
-        items = [base.Words(str(place), [(field, [(0.0, 0.0, text)])]) for place, text in enumerate(sentences)]
         prepare = getattr(made, "prepare", None)
-        encoded = made.encode([prepare(item) for item in items] if prepare else items)
-        rows = []
-        for one, text in zip(encoded, sentences, strict=True):
-            values = one.arrays.get(self.section.array)
-            if values is None or not len(values):
-                raise RelabelError(f"{self.section.encoder} gives no array {self.section.array!r} of {text!r}")
-            rows.append(np.asarray(values, np.float64).reshape(len(values), -1).mean(axis=0))
-        return np.stack(rows)
+        array = self.section.array
+        # An encoder may keep fields apart, each in an array of its own.
+        for field in self.encoder.get("text") or ["transcript"]:
+            items = [base.Words(str(place), [(field, [(0.0, 0.0, text)])]) for place, text in enumerate(sentences)]
+            encoded = made.encode([prepare(item) for item in items] if prepare else items)
+            if all(len(one.arrays.get(array, ())) for one in encoded):
+                return np.stack([mean(one.arrays[array], one.arrays.get(f"{array}_weights")) for one in encoded])
+        raise RelabelError(f"{self.section.encoder} gives no array {array!r} of the label prompts")
 
     def score(self, values: Sequence[np.ndarray]) -> np.ndarray:
         """Scores (n, K) of vectors (D,).
@@ -144,6 +144,14 @@ class Similarity:
         return powers / powers.sum(axis=1, keepdims=True)
 
 
+def mean(values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """The mean (D,) of vectors (T, ...), weighted by (T, 1) where there are weights."""
+    flat = np.asarray(values, np.float64).reshape(len(values), -1)
+    if weights is None or len(weights) != len(flat) or not np.sum(weights) > 0:
+        return flat.mean(axis=0)
+    return np.average(flat, axis=0, weights=np.asarray(weights, np.float64).reshape(-1))
+
+
 def unit(rows: np.ndarray) -> np.ndarray:
     """Rows (n, D) of length one; zeros stay."""
     rows = np.asarray(rows, np.float64)
@@ -154,19 +162,25 @@ def faults(section: Relabel, encoders: Mapping[str, Mapping[str, Any]]) -> list[
     """What is wrong with the encoder of a section, before any job."""
     encoder = encoders.get(section.encoder or "")
     try:
-        card = base.made_from(encoder).card if encoder else None
+        made = base.made_from(encoder) if encoder else None
     except base.EncoderError:
         return []  # told of the encoder itself
-    if card is None:
+    if encoder is None or made is None:
         return []
+    card = made.card
     if card.modality != "text" and card.name != "clip":
         return [
             f"encoder: {section.encoder} reads {card.modality} and cannot embed label prompts; use a text encoder or "
             "one with `use: clip`"
         ]
-    if section.array not in card.arrays or section.array in card.records:
-        near = nearest(section.array, card.arrays)
-        return [f"array: {section.encoder} gives no array {section.array!r}{near}; it gives {', '.join(card.arrays)}"]
+    pool = (encoder.get("params") or {}).get("pool", "auto")
+    if card.name == "clip" and pool != "auto":
+        return [f"encoder: with `pool: {pool}` {section.encoder} is in no space with text; use `pool: auto`"]
+    arrays = made.arrays_of(encoder) if hasattr(made, "arrays_of") else card.arrays
+    known = [name for name in arrays if name not in card.records and not name.endswith("_weights")]
+    if section.array not in known:
+        near = nearest(section.array, known)
+        return [f"array: {section.encoder} gives no array {section.array!r}{near}; it gives {', '.join(known)}"]
     return []
 
 
