@@ -50,6 +50,7 @@ wildcard_constraints:
     source=r"[A-Za-z0-9_-]+",
     encoder=r"[A-Za-z0-9_-]+",
     feature=r"[A-Za-z0-9_-]+",
+    relabel=r"[A-Za-z0-9_-]+",
     task=r"[A-Za-z0-9_-]+",
     model=r"[A-Za-z0-9_-]+",
 
@@ -60,6 +61,7 @@ localrules:
     transcripts,
     embeddings,
     features,
+    relabels,
     predictions,
     comparisons,
     report,
@@ -77,6 +79,7 @@ include: "rules/intake.smk"
 include: "rules/media.smk"
 include: "rules/transcribe.smk"
 include: "rules/embed.smk"
+include: "rules/relabel.smk"
 include: "rules/task.smk"
 include: "rules/classify.smk"
 include: "rules/fuse.smk"

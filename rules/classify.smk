@@ -38,7 +38,7 @@ rule train_model:
         runtime=600,
         gpu=0,
     params:
-        model=lambda wildcards: model_of(wildcards).model_dump(exclude={"tasks"}),
+        model=lambda wildcards: model_of(wildcards).model_dump(exclude={"tasks", "allow_label_source"}),
         task=lambda wildcards: STUDY.tasks[wildcards.task].model_dump(),
         inner=lambda wildcards: STUDY.inner_folds(wildcards.model, wildcards.task),
         texts=lambda wildcards: PLAN.texts(model_of(wildcards).text),
@@ -67,7 +67,7 @@ rule evaluate_model:
         mem_mb=2000,
         runtime=60,
     params:
-        model=lambda wildcards: model_of(wildcards).model_dump(exclude={"tasks"}),
+        model=lambda wildcards: model_of(wildcards).model_dump(exclude={"tasks", "allow_label_source"}),
         evaluate=config["evaluate"],
         multi_label=lambda wildcards: STUDY.tasks[wildcards.task].multi_label,
         version=versions.of("metrics"),

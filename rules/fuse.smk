@@ -24,7 +24,7 @@ rule fuse_models:
         mem_mb=2000,
         runtime=120,
     params:
-        model=lambda wildcards: model_of(wildcards).model_dump(exclude={"tasks"}),
+        model=lambda wildcards: model_of(wildcards).model_dump(exclude={"tasks", "allow_label_source"}),
         task=lambda wildcards: STUDY.tasks[wildcards.task].model_dump(),
         version=versions.of("predict"),
     message:

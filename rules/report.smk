@@ -5,6 +5,8 @@ Outputs: comparison/{task}.csv, status.tsv, report/index.html, config.yaml, hist
 Steps: compare_models, collect_status, build_report.
 """
 
+from triptych.learn import lineage
+
 
 rule compare_models:
     input:
@@ -22,6 +24,7 @@ rule compare_models:
         runtime=60,
     params:
         models=lambda wildcards: list(STUDY.models_of(wildcards.task)),
+        lineage=lambda wildcards: lineage.notes(wildcards.task, config),
         evaluate=config["evaluate"],
         version=versions.of("compare"),
     message:
@@ -43,6 +46,7 @@ rule collect_status:
         media=[PLAN.manifests(stage) for stage in ("probe", "audio", "keyframes")],
         transcripts=[PLAN.transcripts(source) for source in ("text", *STUDY.shown)],
         embeddings=[PLAN.embeddings(encoder) for encoder in STUDY.encoders],
+        relabel=[PATHS.relabelled(name) for name in STUDY.relabel],
         labels=[PATHS.labels(task) for task in STUDY.tasks],
     output:
         status=PATHS.status,
@@ -69,6 +73,7 @@ rule build_report:
         features=[PATHS.feature(feature) for feature in STUDY.features],
         # What encoders noted of each video: sounds, objects and their boxes.
         notes=[PLAN.embeddings(encoder) for encoder in STUDY.encoders if CARDS[encoder].notes],
+        relabel=PLAN.relabel_reviews(),
     output:
         report=PATHS.report,
         config=PATHS.config,

@@ -1,6 +1,6 @@
 """Tasks: what is predicted, and how the videos are split.
 
-Inputs: label, group and fold columns of the table, or platform metadata of downloads.
+Inputs: label, group and fold columns of the table, platform metadata of downloads, or zero-shot labels.
 Outputs: tasks/{task}/labels.parquet; data/splits/{study}/{task}.csv, append-only and meant to be committed.
 Steps: make_labels, make_splits.
 """
@@ -9,6 +9,7 @@ Steps: make_labels, make_splits.
 rule make_labels:
     input:
         metadata=lambda wildcards: PLAN.task_metadata(wildcards.task),
+        relabel=lambda wildcards: PLAN.task_relabel(wildcards.task),
     output:
         labels=PATHS.labels("{task}"),
     log:

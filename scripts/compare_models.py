@@ -17,4 +17,5 @@ with job(snakemake):
         evaluate=snakemake.params.evaluate,
         compute=compute_seconds(Paths.from_config(config), config, task),
         multi_label=config["tasks"][task]["multi_label"],
+        lineage=snakemake.params.lineage,
     )

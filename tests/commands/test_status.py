@@ -124,6 +124,25 @@ def test_transcripts_and_embeddings(study):
     assert paths.embeddings("picture", first) in collected(study)["embeddings/picture"].damaged
 
 
+def test_zero_shot_labels(study):
+    from triptych.learn import relabel_files
+
+    section = {"use": "nli", "model": "m", "labels": ["a", "b"]}
+    study = Study.model_validate({**study.model_dump(by_alias=True), "relabel": {"zero": section}})
+    assert collected(study)["relabel/zero"].pending == 6
+    path = Path(Paths.of(study).relabelled("zero"))
+    silent = Outcome("absent", "no_text", "Nothing is said.")
+    rows = [
+        {"video": name, "key": name, "labels": ("a",), "scores": [0.9, 0.1], "outcome": silent if name == "v1" else OK}
+        for name in IDS
+    ]
+    relabel_files.write(path, rows, ["a", "b"], "transcript", {"labels": ["a", "b"], "counts": {}})
+    stage = collected(study)["relabel/zero"]
+    assert stage.counts == {"ok": 5, "absent": 1} and stage.pending == 0
+    path.write_bytes(b"x" * 100)
+    assert str(path) in collected(study)["relabel/zero"].damaged
+
+
 def test_all_done_adds_up(study):
     paths = Paths.of(study)
     for shard, members in shards(study).items():

@@ -233,7 +233,7 @@ def learn(paths: Paths, study: dict, task: str, rows: list[dict], shards: list[s
         )
 
 
-def compare(paths: Paths, study: dict, task: str) -> None:
+def compare(paths: Paths, study: dict, task: str, lineage: dict | None = None) -> None:
     models = list(models_of(study, task))
     comparison(
         {name: paths.metrics(task, name) for name in models},
@@ -243,4 +243,5 @@ def compare(paths: Paths, study: dict, task: str) -> None:
         study=study,
         evaluate=study["evaluate"],
         compute=compute_seconds(paths, study, task),
+        lineage=lineage,
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from triptych.core.cells import count
-from triptych.core.config import Metadata, Study, Task, nearest
+from triptych.core.config import LabelColumn, Metadata, Relabelled, Study, Task, nearest
 from triptych.core.corpus import Corpus, CorpusError, read_corpus
 from triptych.core.paths import Paths
 from triptych.core.study import StudyError, parse_study, read_yaml
@@ -144,6 +144,7 @@ def check_study_alone(study: Study, installed: bool = True) -> list[str]:
     )
     for name, model in study.models.items():
         faults += validate(model, name)
+    faults += _relabel_faults(study, encoders)
     if study.fetch.cookies and not Path(study.fetch.cookies).is_file():
         faults.append(f"fetch.cookies: there is no file {study.fetch.cookies!r}")
     for name, source in study.transcripts.items():
@@ -157,7 +158,8 @@ def check_study(study: Study, corpus: Corpus) -> tuple[list[str], list[str]]:
     Returns:
         Faults, and notes on what is odd and no fault (sources that are not there, unlabelled rows).
     """
-    faults = [*_text_faults(study, corpus), *_answer_faults(study), *_task_faults(study, corpus)]
+    faults = [*_text_faults(study, corpus), *_answer_faults(study), *_relabel_columns(study, corpus)]
+    faults += _task_faults(study, corpus)
     if study.min_ok_fraction > 0 and not any(row.source for row in corpus.rows) and _needs_media(study):
         faults.append("corpus: no row has a source, but encoders of the study read pictures or sound")
     return faults, _notes(study, corpus)
@@ -186,6 +188,7 @@ def _text_faults(study: Study, corpus: Corpus) -> list[str]:
         f"encoders.{name}.text": one.text for name, one in study.encoders.items() if modalities.get(name) == "text"
     }
     wanted |= {f"models.{name}.text": model.text for name, model in study.models.items()}
+    wanted |= {f"relabel.{name}.text": one.fields for name, one in study.relabel.items() if one.use == "nli"}
     faults = []
     for place, fields in wanted.items():
         for column in fields:
@@ -243,6 +246,42 @@ def _answer_faults(study: Study) -> list[str]:
     return faults
 
 
+def _relabel_faults(study: Study, encoders: dict[str, Any]) -> list[str]:
+    """Faults of zero-shot labels: their models, filled sheets, and models that would only learn the labeller."""
+    from triptych.learn import lineage, relabel_nli, relabel_similarity
+
+    faults = []
+    for name, section in study.relabel.items():
+        nli = section.use == "nli"
+        found = relabel_nli.faults(section) if nli else relabel_similarity.faults(section, encoders)
+        faults += [f"relabel.{name}.{one}" for one in found]
+        if section.checked:
+            if Path(section.checked).resolve() == Path(Paths.of(study).sheet(name)).resolve():
+                faults.append(f"relabel.{name}.checked: this sheet is written anew by runs; fill in a copy of it")
+            elif not Path(section.checked).is_file():
+                faults.append(f"relabel.{name}.checked: there is no file {section.checked!r}")
+    return faults + lineage.faults(study.model_dump(by_alias=True, mode="json"))
+
+
+def _relabel_columns(study: Study, corpus: Corpus) -> list[str]:
+    from triptych.learn.relabel import candidates
+    from triptych.learn.relabel_files import RelabelError
+
+    faults = []
+    for name, section in study.relabel.items():
+        if section.against:
+            faults += _column_fault(f"relabel.{name}.against", section.against, corpus)
+        if isinstance(section.labels, LabelColumn):
+            missing = _column_fault(f"relabel.{name}.labels", section.labels.column, corpus)
+            faults += missing
+            if not missing:
+                try:
+                    candidates(name, section, [{"fields": row.fields} for row in corpus.rows])
+                except RelabelError as error:
+                    faults.append(f"relabel.{name}.labels: {str(error).partition(': ')[2]}")
+    return faults
+
+
 def _column_fault(place: str, column: str, corpus: Corpus, others: Iterable[str] = ()) -> list[str]:
     if column in corpus.columns:
         return []
@@ -262,7 +301,7 @@ def _task_faults(study: Study, corpus: Corpus) -> list[str]:
                     faults.append(
                         f"tasks.{name}.{place}: platform metadata come with downloads, but the table has no URLs"
                     )
-            elif not (place == "group" and source == "none"):
+            elif isinstance(source, str) and not (place == "group" and source == "none"):
                 faults += _column_fault(f"tasks.{name}.{place}", source, corpus)
         if task.folds == "predefined":
             faults += _column_fault(f"tasks.{name}.folds", "fold", corpus)
@@ -273,8 +312,9 @@ def _task_faults(study: Study, corpus: Corpus) -> list[str]:
                 "character that does not print"
                 for row in odd
             ]
-        metadata = isinstance(task.label, Metadata) or isinstance(task.group, Metadata)
-        if len(faults) == before and not metadata:
+        # What a job finds out is not known here.
+        later = isinstance(task.label, (Metadata, Relabelled)) or isinstance(task.group, Metadata)
+        if len(faults) == before and not later:
             from triptych.learn.splits import SplitError
             from triptych.learn.tasks import TaskError, resolve
 
@@ -325,6 +365,9 @@ def _notes(study: Study, corpus: Corpus) -> list[str]:
         first = converted[0]
         changed = f"{first.id!r} to {first.slug!r}"
         notes.append(f"{count(len(converted), 'id')} changed for file names, such as {changed}")
+    from triptych.learn import lineage
+
+    notes += lineage.remarks(study.model_dump(by_alias=True, mode="json"))
     for name, task in study.tasks.items():
         if isinstance(task.label, str) and task.label in corpus.columns:
             empty = sum(not row.fields[task.label].strip() for row in corpus.rows)

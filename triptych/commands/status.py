@@ -102,6 +102,7 @@ def collect(study: Study, corpus: Corpus) -> list[Stage]:
         stages += [_transcripts(paths, source, shards) for source in (*study.transcripts, "text")]
     stages += [_embeddings(paths, encoder, shards) for encoder in study.encoders]
     stages += [_feature(paths, feature, slugs) for feature in study.features]
+    stages += [_relabelled(paths, name, slugs) for name in study.relabel]
     return stages
 
 
@@ -183,6 +184,24 @@ def _feature(paths: Paths, feature: str, slugs: list[str]) -> Stage:
         pass
     except (DamagedStore, ValueError) as error:
         stage.damaged[str(path)] = str(error)
+    return stage
+
+
+def _relabelled(paths: Paths, name: str, slugs: list[str]) -> Stage:
+    from triptych.learn.relabel_files import RelabelError, read
+
+    path = Path(paths.relabelled(name))
+    stage = Stage(f"relabel/{name}", len(slugs), bytes=path.stat().st_size if path.is_file() else 0)
+    stage.seconds = _job_seconds(paths, "relabel")
+    if path.is_file():
+        wanted = set(slugs)
+        try:
+            found = read(path)
+            for video, outcome in zip(found.videos, found.outcomes, strict=True):
+                if video in wanted:
+                    stage.add(video, outcome.as_dict(), path.stat().st_mtime)
+        except RelabelError as error:
+            stage.damaged[str(path)] = str(error)
     return stage
 
 

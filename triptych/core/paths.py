@@ -61,6 +61,22 @@ class Paths:
         """The matrix that a classifier reads."""
         return f"{self.root}/features/{feature}.h5"
 
+    def relabelled(self, name: str) -> str:
+        """Zero-shot labels, a row a video."""
+        return f"{self.root}/relabel/{name}.parquet"
+
+    def sheet(self, name: str) -> str:
+        """Samples of zero-shot labels, to be checked by hand."""
+        return f"{self.root}/relabel/{name}.sheet.csv"
+
+    def agreement(self, name: str, suffix: str) -> str:
+        """Agreement of zero-shot labels with existing ones as `json`, `csv` or `svg`."""
+        return f"{self.root}/relabel/{name}.agreement.{suffix}"
+
+    def checked(self, name: str) -> str:
+        """What a filled sheet tells."""
+        return f"{self.root}/relabel/{name}.checked.json"
+
     def labels(self, task: str) -> str:
         """Labels and groups of a task, a row a video."""
         return f"{self.root}/tasks/{task}/labels.parquet"

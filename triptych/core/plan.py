@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from triptych.core import retry, rows
-from triptych.core.config import Metadata, Study
+from triptych.core.config import LabelColumn, Metadata, Relabelled, Study
 from triptych.core.corpus import Corpus, Row
 from triptych.core.paths import Paths
 from triptych.core.units import by_shard
@@ -171,6 +171,34 @@ class Plan:
         if isinstance(cfg.label, Metadata) or isinstance(cfg.group, Metadata):
             return [self.paths.manifest("fetch", video) for video in self.downloads]
         return []
+
+    def task_relabel(self, task: str) -> list[str]:
+        """The zero-shot labels that a task takes."""
+        label = self.study.tasks[task].label
+        return [self.paths.relabelled(label.relabel)] if isinstance(label, Relabelled) else []
+
+    def relabel_inputs(self, name: str) -> list[str]:
+        """What zero-shot labels are made from: transcripts, or embeddings."""
+        section = self.study.relabel[name]
+        if section.use == "similarity":
+            return self.embeddings(section.encoder)
+        return [path for files in self.texts(section.fields).values() for path in files]
+
+    def relabel_columns(self, name: str) -> list[str]:
+        """The columns that zero-shot labels are made from: text fields, and the one that names the classes."""
+        section = self.study.relabel[name]
+        columns = self.text_columns(section.fields) if section.use == "nli" else []
+        named = [section.labels.column] if isinstance(section.labels, LabelColumn) else []
+        return list(dict.fromkeys([*columns, *named]))
+
+    def relabel_reviews(self) -> list[str]:
+        """What the report reads of zero-shot labels."""
+        found = []
+        for name, section in self.study.relabel.items():
+            found += [self.paths.relabelled(name), self.paths.sheet(name)]
+            found += [self.paths.agreement(name, suffix) for suffix in ("json", "svg") if section.against]
+            found += [self.paths.checked(name)] if section.checked else []
+        return found
 
     def table_digest_all(self, columns: list[str]) -> str:
         """Digest of these columns of all rows: for jobs that stand for the whole table."""

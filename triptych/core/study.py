@@ -105,8 +105,9 @@ def _explain(found: list[dict[str, Any]]) -> list[str]:
             message = message[0].lower() + message[1:] if parts else message
             shown = fault.get("input")
             message += f" (given: {shown!r})" if parts and isinstance(shown, (str, int, float, bool)) else ""
-        # A key that may be of several types gives a fault for each type.
-        told.setdefault(".".join(parts), []).append(message)
+        # A key that may be of several types gives a fault for each type, some of them in the same words.
+        words = told.setdefault(".".join(parts), [])
+        words += [message] if message not in words else []
     lines: list[str] = []
     for place, messages in told.items():
         # The study as a whole names what it refers to and has not, a line each.
@@ -138,39 +139,33 @@ def _walk(location: tuple[Any, ...]) -> tuple[list[str], list[str]]:
     Pydantic's locations hold the types of unions and the like between the keys; they are left out.
     """
     parts: list[str] = []
-    model: Any = Study
+    models: list[Any] = [Study]
     named = False  # whether the next part is a name that the user gave, as in `encoders.NAME`
     for part in location:
         if named:
             parts.append(str(part))
             named = False
             continue
-        field = _field(model, part)
+        field = next(filter(None, (_field(model, part) for model in models)), None)
         if field is not None:
             parts.append(str(part))
             named = getattr(field.annotation, "__origin__", None) is dict
-            model = _inner(field.annotation)
+            models = _inner(field.annotation)
         elif isinstance(part, int):
             parts.append(str(part))
-    keys = [field.alias or name for name, field in model.model_fields.items()] if model and not named else []
-    return parts, keys
+    keys = [field.alias or name for model in models for name, field in model.model_fields.items()]
+    return parts, [] if named else keys
 
 
 def _field(model: Any, part: Any) -> Any:
     """The field of a section that a part of a location names, or None."""
-    if model is None:
-        return None
     return model.model_fields.get(str(part)) or next(
         (one for one in model.model_fields.values() if one.alias == part), None
     )
 
 
-def _inner(annotation: Any) -> Any:
-    """The section that an annotation holds: itself, or the values of a mapping or union."""
+def _inner(annotation: Any) -> list[Any]:
+    """The sections that an annotation may hold: itself, or the values of a mapping or union."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in reversed(getattr(annotation, "__args__", ())):
-        found = _inner(argument)
-        if found is not None:
-            return found
-    return None
+        return [annotation]
+    return [found for argument in getattr(annotation, "__args__", ()) for found in _inner(argument)]

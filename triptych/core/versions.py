@@ -47,6 +47,8 @@ STAGES = {
     "sentence-transformers": "encoders/text_sentence.py",
     "text-transformers": "encoders/text_transformers.py",
     "pool": "encoders/pooling.py",
+    "relabel": "learn/relabel.py",
+    "review": "learn/review.py",
     "labels": "learn/tasks.py",
     "splits": "learn/splits.py",
     "predict": "learn/predict.py",

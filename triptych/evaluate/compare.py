@@ -50,6 +50,7 @@ def comparison(
     evaluate: Mapping[str, Any],
     compute: Mapping[str, Mapping[str, float]] | None = None,
     multi_label: bool | None = None,
+    lineage: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Write `comparison/{task}.csv`.
 
@@ -62,6 +63,8 @@ def comparison(
         evaluate: the study's section `evaluate`: `permutations`, `seed`.
         compute: model -> {stage: seconds}, as `compute.compute_seconds` gives them.
         multi_label: of the task; None reads it off the rows.
+        lineage: model -> how what it reads is related to what zero-shot labels were made from; with it there is a
+            column `label_source`.
 
     Returns:
         The rows as they are written, numbers unrounded.
@@ -81,6 +84,7 @@ def comparison(
     rows = []
     for name in found:
         row = _described(name, specs[name], study)
+        row |= {"label_source": lineage.get(name, "")} if lineage else {}
         row |= _measured(told[name], MULTI if multi else SINGLE)
         row["vs"] = reference or ""
         row |= tests.get(name, dict.fromkeys(("difference", "p", "p_holm", "n_covered_by_both", "p_covered")))

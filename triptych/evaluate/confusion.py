@@ -32,13 +32,13 @@ def shares(matrix: np.ndarray, support: np.ndarray) -> np.ndarray:
     return matrix / np.maximum(support, 1)[:, None]
 
 
-def write_csv(path: Path | str, found: Predictions) -> None:
+def write_csv(path: Path | str, found: Predictions, heads: tuple[str, str] = ("truth", "predicted")) -> None:
     """Write the matrix in long form: `truth, predicted, count, share`, a row for each pair of classes."""
     matrix = counts(found)
     part = shares(matrix, found.truth.sum(axis=0))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["truth", "predicted", "count", "share"])
+    writer.writerow([*heads, "count", "share"])
     for row, true in enumerate(found.classes):
         for column, decided in enumerate(found.classes):
             cells = [formula_safe(true), formula_safe(decided)]
@@ -46,7 +46,9 @@ def write_csv(path: Path | str, found: Predictions) -> None:
     replace_text(path, out.getvalue())
 
 
-def draw(path: Path | str, found: Predictions, title: str = "") -> None:
+def draw(
+    path: Path | str, found: Predictions, title: str = "", axes_named: tuple[str, str] = ("true", "predicted")
+) -> None:
     """Draw the matrix as an SVG: colour is the share of the true class, cells carry counts up to 20 classes.
 
     The same numbers give the same bytes. Class names are data: nothing in them is read as mark-up or mathematics.
@@ -78,8 +80,8 @@ def draw(path: Path | str, found: Predictions, title: str = "") -> None:
             for label in axes.get_xticklabels():
                 label.set_rotation_mode("anchor")
         axes.set_yticks(range(size), names)
-        axes.set_xlabel("predicted")
-        axes.set_ylabel("true")
+        axes.set_xlabel(axes_named[1])
+        axes.set_ylabel(axes_named[0])
         axes.tick_params(length=0)
         axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)
         axes.set_yticks(np.arange(size + 1) - 0.5, minor=True)
@@ -91,7 +93,7 @@ def draw(path: Path | str, found: Predictions, title: str = "") -> None:
                 shade = "white" if part[row, column] > 0.55 else "#8a97a3" if matrix[row, column] == 0 else "#1c2b36"
                 axes.text(column, row, f"{matrix[row, column]:.3g}", ha="center", va="center", color=shade)
         bar = figure.colorbar(image, ax=axes, shrink=0.7 if size > 3 else 1.0, pad=0.02)
-        bar.set_label("share of the true class")
+        bar.set_label(f"share of the {axes_named[0]} class")
         bar.outline.set_visible(False)
         if title:
             axes.set_title(title, loc="left")

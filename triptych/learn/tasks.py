@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from triptych.core.config import Metadata, Task, nearest
+from triptych.core.config import Metadata, Relabelled, Task, nearest
 from triptych.core.files import replace_bytes
 
 VERSION = "1"
@@ -89,6 +89,7 @@ def make_labels(
     rows: Sequence[Mapping[str, Any]],
     out: Path | str,
     metadata: Mapping[str, Mapping[str, Any]] | None = None,
+    relabelled: Mapping[str, str] | None = None,
 ) -> Labels:
     """Resolve the labels of a task and write `labels.parquet`.
 
@@ -98,18 +99,23 @@ def make_labels(
         rows: the table: per row `slug` and `fields` (all columns as given), optionally `line`.
         out: path of labels.parquet.
         metadata: for labels or groups `{metadata: ...}`: slug -> what the platform told (`read_metadata`).
+        relabelled: for labels `{relabel: ...}`: slug -> labels joined by `;`, empty where there is none.
 
     Raises:
         TaskError: a column is missing, nothing is labelled, one class is left, a class has too few groups, a labelled
             video has no group or no predefined fold.
     """
-    labels = resolve(name, as_task(task), rows, metadata or {})
+    labels = resolve(name, as_task(task), rows, metadata or {}, relabelled or {})
     write_labels(out, labels)
     return labels
 
 
 def resolve(
-    name: str, task: Task, rows: Sequence[Mapping[str, Any]], metadata: Mapping[str, Mapping[str, Any]]
+    name: str,
+    task: Task,
+    rows: Sequence[Mapping[str, Any]],
+    metadata: Mapping[str, Mapping[str, Any]],
+    relabelled: Mapping[str, str] | None = None,
 ) -> Labels:
     """The labels of a task (see `make_labels`), without writing them."""
     where = f"task {name!r}"
@@ -117,7 +123,10 @@ def resolve(
     slugs = [row["slug"] for row in rows]
     if len(set(slugs)) != len(slugs):
         raise TaskError(f"{where}: a video occurs twice in the table")
-    texts = _values(where, "label", task.label, rows, metadata)
+    if isinstance(task.label, Relabelled):
+        texts = [(relabelled or {}).get(slug, "") for slug in slugs]
+    else:
+        texts = _values(where, "label", task.label, rows, metadata)
     labels, reasons, notes = _split_labels(where, task, slugs, texts)
     if not any(labels):
         place = _place(task.label)
@@ -135,7 +144,9 @@ def resolve(
     return found
 
 
-def _place(source: str | Metadata) -> str:
+def _place(source: str | Metadata | Relabelled) -> str:
+    if isinstance(source, Relabelled):
+        return f"relabel {source.relabel!r}"
     return f"metadata {source.metadata!r}" if isinstance(source, Metadata) else f"column {source!r}"
 
 

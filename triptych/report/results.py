@@ -65,6 +65,7 @@ def task_view(
         "confusion": {model: picture(paths.confusion(name, model, "svg")) for model in models},
         "balance": _balances(name, models, paths),
         "availability": compare.by_availability(found, singles),
+        "zero_shot": _zero_shot(name, study, paths),
     }
     return (
         view,
@@ -100,7 +101,27 @@ def runs(path: Path | str) -> list[dict[str, Any]]:
 
 
 def _column(source: Any) -> str:
-    return f"metadata: {source['metadata']}" if isinstance(source, Mapping) else str(source)
+    if isinstance(source, Mapping):
+        return f"metadata: {source['metadata']}" if "metadata" in source else f"relabel: {source['relabel']}"
+    return str(source)
+
+
+def _zero_shot(task: str, study: Mapping[str, Any], paths: Paths) -> dict[str, Any] | None:
+    """How the labels of a task were made, where they are zero-shot labels, and which models are related to them."""
+    from triptych.learn import lineage, review
+
+    name = lineage.relabel_of(task, study)
+    if name is None:
+        return None
+    found = review.facts_of(name, study["relabel"][name], paths)
+    related = [
+        {"model": model, "kind": one.kind, "text": one.text} for model, one in lineage.of_task(task, study).items()
+    ]
+    return {
+        **found,
+        "picture": picture(paths.agreement(name, "svg")) if found["agreement"] else None,
+        "related": related,
+    }
 
 
 def _shown(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def collect(paths: Paths, rows: Iterable[Mapping[str, str]], study: Mapping[str,
     Returns:
         A row a video and stage, stages in run order, videos sorted by slug; the columns are `COLUMNS`, unescaped.
         Stages are `fetch`, `probe`, `audio`, `keyframes`, `transcripts:{source}`, `transcripts:text`,
-        `embed:{encoder}` and `task:{task}`.
+        `embed:{encoder}`, `relabel:{name}` and `task:{task}`.
 
     Raises:
         StatusError: a stage accounts for a video never, twice, or for one that the table has not.
@@ -84,6 +84,8 @@ def _stages(paths: Paths, known: Mapping[str, Mapping[str, str]], study: Mapping
             yield f"transcripts:{source}", list(_of_transcripts(paths, source, shards))
     for encoder in study["encoders"]:
         yield f"embed:{encoder}", list(_of_embeddings(paths, encoder, shards))
+    for name in study.get("relabel") or ():
+        yield f"relabel:{name}", list(_of_relabel(paths.relabelled(name)))
     for task in study["tasks"]:
         yield f"task:{task}", list(_of_labels(paths.labels(task)))
 
@@ -145,6 +147,13 @@ def _of_embeddings(paths: Paths, encoder: str, shards: Iterable[str]) -> Iterato
     for shard in shards:
         for entry in read_index(paths.embeddings(encoder, shard)):
             yield entry["video"], Outcome.from_dict(entry)
+
+
+def _of_relabel(path: str) -> Iterator[tuple[str, Outcome]]:
+    from triptych.learn.relabel_files import read
+
+    found = read(path)
+    yield from zip(found.videos, found.outcomes, strict=True)
 
 
 def _of_labels(path: str) -> Iterator[tuple[str, Outcome]]:

@@ -21,7 +21,8 @@ function comparisonTable(task) {
   const covered = (row) => [share(row[`${metric}_covered`]), el("span", { class: "interval" }, `n = ${count(row.n_covered)}`)];
   const made = (row) => [row.inputs, `${row.classifier}${row.fusion && `, ${row.fusion} fusion`}`, row.balance !== "none" && row.balance].filter(Boolean).join(" · ");
   const columns = [
-    { head: "model", heading: true, cell: (row) => [el("span", { class: `kind ${panelOf(row)}`, "aria-hidden": "true" }), row.model, el("small", null, made(row))] },
+    { head: "model", heading: true, cell: (row) => [el("span", { class: `kind ${panelOf(row)}`, "aria-hidden": "true" }), row.model, el("small", null, made(row)),
+      row.label_source ? el("small", null, el("b", null, "label source: "), row.label_source) : null] },
     { head: `${METRICS[metric]} %, 95 % interval`, number: true, cell: withInterval(metric) },
     { head: "from 0 to 100 %", class: "forest", cell: (row) => forest(row, metric, reference, panelOf(row)) },
     { head: "p", number: true, title: "paired test against the best single modality, two-sided", cell: (row) => (row === reference ? "reference" : pValue(row.p)) },
@@ -109,17 +110,43 @@ function detail(task, model, place) {
     el("div", null, perClass(task, model), perFold(task, model))));
 }
 
+// How zero-shot labels were made, how far people agree with them, and which models read what they were made from.
+function zeroShot(task) {
+  const made = task.zero_shot;
+  if (!made) return null;
+  const how = made.use === "nli" ? `natural language inference by ${made.model}` : `similarity to label prompts by encoder ${made.encoder} (${made.model})`;
+  const same = made.related.filter((one) => one.kind === "same"), agreed = made.agreement, hand = made.checked;
+  const kappa = (value) => (absentNumber(value) ? "not defined" : number(value, 2));
+  const facts = [
+    `Labels: zero-shot, ${how}, template “${made.template}”, made from ${made.label_source}. The scores below tell how well models find these labels again, not how well they find the truth.`,
+    agreed ? `Against column ${agreed.against}: Cohen’s kappa ${kappa(agreed.kappa)}, agreement ${share(agreed.agreement)} %, n = ${count(agreed.n)}.` + (agreed.common_classes ? "" : " No class occurs in both: are they named alike?") : "They were not compared with existing labels.",
+    hand && hand.n ? `Checked by hand: ${count(hand.right)} of ${count(hand.n)} right (${share(hand.accuracy)} %, 95 % interval${between(hand.low, hand.high)})` +
+      (absentNumber(hand.kappa) ? "." : `, kappa ${kappa(hand.kappa)}.`) + (hand.stale ? ` ${plural(hand.stale, "row")} of the sheet no longer fit.` : "")
+      : `Not checked by hand yet: the sheet is ${made.sheet}.`,
+  ];
+  return el("div", null, el("p", { class: "banner", role: "note" }, facts.join(" ")),
+    same.length ? el("p", { class: "banner", role: "note" }, "Models that read what the labels were made from learn the labeller, not the topic (allow_label_source): ",
+      same.map((one, place) => [place ? "; " : "", el("b", null, one.model), ` ${one.text}`]), ".") : null,
+    made.related.filter((one) => one.kind === "related").map((one) => el("p", { class: "soft small" }, el("b", null, one.model), ` ${one.text}.`)),
+    made.picture ? el("details", null, el("summary", null, "Zero-shot labels against existing ones"),
+      picture(made.picture, `Counts of existing and zero-shot labels; the same numbers are in relabel/${made.name}.agreement.csv`, "Numbers: videos with both labels."),
+      table(`Agreement by class, n = ${count(agreed.n)}`, [
+        { head: "class", heading: true, cell: (row) => row.class }, { head: "existing", number: true, cell: (row) => count(row.existing) },
+        { head: "zero-shot", number: true, cell: (row) => count(row.made) }, { head: "both", number: true, cell: (row) => count(row.both) },
+        { head: "kappa", number: true, cell: (row) => number(row.kappa, 2) }], agreed.per_class)) : null);
+}
+
 function taskSection(task) {
   const id = `task-${task.name}`, place = el("div"), best = bestRow(task).model;
   detail(task, best, place);
   const unlabelled = Object.entries(task.unlabelled).map(([reason, n]) => `${count(n)} ${reason.replaceAll("_", " ")}`).join(", ");
   return el("section", { id, "aria-labelledby": `h-${id}` }, el("h2", { id: `h-${id}` }, `Results: ${task.name}`),
-    el("p", null, `${plural(task.n, "labelled video")} of ${plural(task.classes.length, "class", "classes")} (column ${task.label}), ` +
+    el("p", null, `${plural(task.n, "labelled video")} of ${plural(task.classes.length, "class", "classes")} (${task.zero_shot ? task.label : `column ${task.label}`}), ` +
       (task.grouped ? `${plural(task.groups, "group")} by ${task.group} that are never split over folds` : "not grouped") +
       `, ${task.folds === "predefined" ? "predefined folds" : plural(task.folds, "fold")}.` + (unlabelled ? ` Unlabelled: ${unlabelled}.` : "")),
     task.grouped ? null : el("p", { class: "banner", role: "note" }, "Not grouped (group: none): videos of one source may lie on both sides of a split, " +
       "and scores may be far too high. Name a column with the source (channel, speaker, film) as group to know."),
-    comparisonTable(task), legend(), howToRead(task), moreNumbers(task), availability(task),
+    zeroShot(task), comparisonTable(task), legend(), howToRead(task), moreNumbers(task), availability(task),
     el("h3", null, "Confusion and classes"),
     el("div", { class: "controls" }, chooser("Model", task.models.map((name) => [name, name]), best, (model) => detail(task, model, place))), place,
     task.balance.length ? el("details", null, el("summary", null, "Label distribution in training folds"), el("div", { class: "pair" },
