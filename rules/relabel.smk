@@ -55,6 +55,8 @@ rule relabel_videos:
         PATHS.log("relabel", "{relabel}"),
     benchmark:
         PATHS.benchmark("relabel", "{relabel}")
+    conda:
+        "../envs/relabel.yaml"
     threads: lambda wildcards: STUDY.relabel[wildcards.relabel].threads or 2
     resources:
         mem_mb=lambda wildcards: 6000 if STUDY.relabel[wildcards.relabel].use == "nli" else 4000,
@@ -80,6 +82,8 @@ rule draw_samples:
         sheet=update(PATHS.sheet("{relabel}")),
     log:
         PATHS.log("draw-samples", "{relabel}"),
+    conda:
+        "../envs/relabel.yaml"
     resources:
         mem_mb=1000,
         runtime=30,
@@ -108,6 +112,8 @@ rule compare_labels:
         PATHS.log("compare-labels", "{relabel}"),
     wildcard_constraints:
         relabel="|".join(COMPARED) or "none",
+    conda:
+        "../envs/relabel.yaml"
     resources:
         mem_mb=1000,
         runtime=30,
@@ -131,6 +137,8 @@ rule read_checked:
         PATHS.log("read-checked", "{relabel}"),
     wildcard_constraints:
         relabel="|".join(CHECKED) or "none",
+    conda:
+        "../envs/relabel.yaml"
     resources:
         mem_mb=1000,
         runtime=30,

@@ -215,3 +215,16 @@ def test_signature_and_memory(converted):
     assert base.memory_mb(source) > base.find("faster-whisper").card.memory_mb
     assert isinstance(base.made_from(source), base.Transcriber)
     assert code_of("pt-BR") == "pt" and code_of(None) is None
+
+
+def test_a_stretch_is_decoded_once(made):
+    """The package's own `generate` goes back within a stretch; here what it says first is all that is said."""
+    recogniser = made("whisper", max_tokens=8)
+    sound = SOUND[: 25 * 16_000]
+    said = " ".join(segment.text for segment in recogniser.hear(sound, "de", 1).segments)
+    features = recogniser.processor.feature_extractor([sound], sampling_rate=16_000, return_tensors="pt")
+    reference = recogniser.net.generate(
+        features.input_features, language="de", task="transcribe", return_timestamps=True, max_new_tokens=8
+    )
+    words = recogniser.processor.tokenizer.decode(reference[0], skip_special_tokens=True).split()
+    assert 0 < len(said.split()) <= 8 and "".join(words).startswith("".join(said.split())[:-6])

@@ -2,7 +2,8 @@
 
 Whisper family: stretches of at most 30 s, cut at quiet places, go through the model in batches; language and chance
 of no speech are read from its first step, times from its own time tokens.
-CTC (Wav2Vec2, Parakeet): windows with overlaps, of which the middles count; words get the times of their frames, and a pause ends a segment.
+CTC (Wav2Vec2, Parakeet): windows with overlaps, of which the middles count; words get the times of their frames, and a
+pause ends a segment.
 """
 
 from __future__ import annotations
@@ -91,8 +92,6 @@ class HuggingFaceASR:
             ) from error
         if self.writes and config.model_type != "whisper":
             raise base.TranscriberError(f"{self.model}: of the models that write text only the Whisper family is known")
-        if self.writes and self.params["max_tokens"]:
-            self.net.generation_config.max_length = None
         self.device = device
         self.net = self.net.to(device, self.dtype).eval()
 
@@ -120,6 +119,8 @@ class HuggingFaceASR:
     def _batch(self, sounds: Sequence[np.ndarray], language: str | None) -> list[tuple[list[Segment], str | None]]:
         """Segments and language of each stretch."""
         import torch
+        import transformers
+        from transformers import WhisperTimeStampLogitsProcessor
 
         settings = self.net.generation_config
         features = self.processor.feature_extractor(
@@ -131,62 +132,60 @@ class HuggingFaceASR:
             first = self.net(encoder_outputs=encoded, decoder_input_ids=start).logits[:, 0].float()
             silence = _token(self.processor.tokenizer, "<|nospeech|>", "<|nocaptions|>")
             quiet = first.softmax(-1)[:, silence].tolist() if silence is not None else [None] * len(sounds)
-            tongues, options = self._tongues(first, language)
-            beams = int(self.params["beam"])
-            if self.params["max_tokens"]:
-                options["max_new_tokens"] = int(self.params["max_tokens"])
-            made = self.net.generate(
+            tongues, prompt = self._prompts(first, language)
+            # Whisper's own `generate` goes back to its last time token and decodes the same stretch again.
+            chosen = transformers.GenerationMixin.generate(
+                self.net,
                 encoder_outputs=encoded,
-                return_timestamps=True,
-                num_beams=beams,
+                decoder_input_ids=prompt,
+                logits_processor=[WhisperTimeStampLogitsProcessor(settings, begin_index=prompt.shape[1])],
+                num_beams=int(self.params["beam"]),
                 do_sample=False,
-                condition_on_prev_tokens=False,
-                **options,
+                max_new_tokens=int(self.params["max_tokens"]) or self.net.config.max_target_positions // 2,
             )
-            chosen = made["sequences"] if isinstance(made, Mapping) else made
             probabilities = self._scores(encoded, chosen)
-        stop = settings.eos_token_id
-        stop = stop[0] if isinstance(stop, list) else stop
         results = []
         for number, sound in enumerate(sounds):
-            tokens = chosen[number].tolist()
-            # The prompt (start, language, task) is no text; after the end there is padding.
-            body = [place for place, token in enumerate(tokens) if place and token != stop]
-            scores = [probabilities[number][place - 1] for place in body if tokens[place] not in self._prompt_tokens()]
-            told = {"avg_logprob": float(np.mean(scores)) if scores else 0.0}
+            tokens, scores = chosen[number, prompt.shape[1] :].tolist(), probabilities[number][prompt.shape[1] - 1 :]
+            length = next((place for place, token in enumerate(tokens) if token == settings.eos_token_id), len(tokens))
+            told = {"avg_logprob": float(np.mean(scores[: length + 1]))}
             if quiet[number] is not None:
                 told["no_speech_prob"] = quiet[number]
-            results.append((self._timed(tokens, len(sound) / RATE, told), tongues[number]))
+            results.append((self._timed(tokens[:length], len(sound) / RATE, told), tongues[number]))
         return results
 
-    def _tongues(self, first: Any, language: str | None) -> tuple[list[str | None], dict[str, Any]]:
-        """Language of each stretch, and what `generate` is told of it."""
-        known = getattr(self.net.generation_config, "lang_to_id", None) or {}
-        if not known or not getattr(self.net.generation_config, "is_multilingual", True):
-            return [None] * len(first), {}
+    def _prompts(self, first: Any, language: str | None) -> tuple[list[str | None], Any]:
+        """Language of each stretch where it is detected, and (stretches, tokens) that the text begins with."""
+        import torch
+
+        settings = self.net.generation_config
+        start = torch.full((len(first), 1), settings.decoder_start_token_id, device=first.device)
+        known = getattr(settings, "lang_to_id", None) or {}
+        if not known or not getattr(settings, "is_multilingual", True):
+            return [None] * len(first), start
+        tongues: list[str | None] = [None] * len(first)
         if language:
-            return [None] * len(first), {"language": whisper_models.code_of(language), "task": "transcribe"}
-        names, places = zip(*sorted(known.items()), strict=True)
-        best = first[:, list(places)].argmax(-1).tolist()
-        found = [names[number][2:-2] for number in best]
-        return list(found), {"language": found, "task": "transcribe"}
+            name = f"<|{whisper_models.code_of(language)}|>"
+            if name not in known:
+                raise base.TranscriberError(f"{self.model} does not know the language {language!r}")
+            own = torch.full_like(start, known[name])
+        else:
+            names, places = zip(*sorted(known.items()), strict=True)
+            best = first[:, list(places)].argmax(-1).tolist()
+            tongues = [names[number][2:-2] for number in best]
+            own = torch.tensor([[places[number]] for number in best], device=first.device)
+        task = torch.full_like(start, settings.task_to_id["transcribe"])
+        return tongues, torch.cat([start, own, task], dim=1)
 
     def _scores(self, encoded: Any, chosen: Any) -> list[list[float]]:
         """Log probability of each token after the first, as the model itself gives it."""
         logits = self.net(encoder_outputs=encoded, decoder_input_ids=chosen[:, :-1]).logits.float()
         return logits.log_softmax(-1).gather(-1, chosen[:, 1:, None])[..., 0].tolist()
 
-    def _prompt_tokens(self) -> set[int]:
-        settings = self.net.generation_config
-        known = {settings.decoder_start_token_id, settings.pad_token_id, settings.no_timestamps_token_id}
-        known |= set((getattr(settings, "lang_to_id", None) or {}).values())
-        known |= set((getattr(settings, "task_to_id", None) or {}).values())
-        return known
-
     def _timed(self, tokens: Sequence[int], length: float, told: Mapping[str, float]) -> list[Segment]:
         """Segments between time tokens; text behind the last one reaches to the end of the stretch."""
         zero = self.net.generation_config.no_timestamps_token_id + 1
-        special = set(self.processor.tokenizer.all_special_ids) | self._prompt_tokens()
+        special = set(self.processor.tokenizer.all_special_ids)
         found: list[Segment] = []
         start, words = 0.0, []
         for token in [*tokens, None]:
