@@ -23,7 +23,7 @@ if not workflow.config_settings.configfiles:
 
 
 from triptych.commands.check import load_or_exit
-from triptych.core import versions
+from triptych.core import device, versions
 from triptych.core.paths import Paths
 from triptych.core.plan import Plan
 
@@ -41,6 +41,9 @@ config.update(STUDY.model_dump(by_alias=True, mode="json"))
 workflow.register_resource("downloads", STUDY.fetch.concurrent)
 PATHS = Paths.of(STUDY)
 PLAN = Plan(STUDY, CORPUS)
+#: Graphics cards that jobs of this run share.
+GPUS = device.wanted(STUDY.gpus)
+workflow.register_resource("gpu", GPUS)
 
 
 wildcard_constraints:
@@ -84,3 +87,10 @@ include: "rules/task.smk"
 include: "rules/classify.smk"
 include: "rules/fuse.smk"
 include: "rules/report.smk"
+
+
+if workflow.is_main_process:
+    networks = [name for name, card in {**SPEECH_CARDS, **CARDS}.items() if card.gpu]
+    networks += [name for name, section in STUDY.relabel.items() if section.use == "nli"]
+    if told := device.notice(STUDY.gpus, networks):
+        print(told, file=sys.stderr)

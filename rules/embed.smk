@@ -5,22 +5,13 @@ Outputs: embeddings/{encoder}/{shard}.h5, features/{feature}.h5.
 Steps: embed_shard (unchanged videos are taken over from any shard file), pool_feature.
 """
 
-from triptych.core import device
 from triptych.encoders import base as encoder_base
 
 #: Encoder -> all of it that determines results (name, revision, version, parameters), and its modality.
 SIGNATURES = {name: encoder_base.signature(encoder.model_dump()) for name, encoder in STUDY.encoders.items()}
 CARDS = {name: encoder_base.find(encoder.use).card for name, encoder in STUDY.encoders.items()}
-#: Graphics cards that jobs of this run share.
-GPUS = device.wanted(STUDY.gpus)
-workflow.register_resource("gpu", GPUS)
 #: Threads of a job on a card: they decode and prepare, so that the card does not wait.
 FEEDERS = 4
-
-if workflow.is_main_process:
-    notice = device.notice(STUDY.gpus, [name for name, card in CARDS.items() if card.gpu])
-    if notice:
-        print(notice, file=sys.stderr)
 
 
 def encoder_inputs(wildcards):

@@ -70,7 +70,6 @@ rule transcribe_shard:
     resources:
         mem_mb=lambda wildcards: SPEECH_MEMORY[wildcards.source],
         runtime=1440,
-        # GPUS: the cards that jobs of this run share (embed.smk).
         gpu=lambda wildcards: int(bool(GPUS) and SPEECH_CARDS[wildcards.source].gpu),
     params:
         rows=lambda wildcards: PLAN.table_digest(wildcards.shard, []),

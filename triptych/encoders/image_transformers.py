@@ -59,6 +59,8 @@ class ImageTransformers:
     model = ""
     revision: str | None = None
 
+    prepare_parallel = True
+
     def __init__(self, params: Mapping[str, Any]) -> None:
         self.params = params
         self.device = "cpu"

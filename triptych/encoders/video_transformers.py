@@ -56,6 +56,8 @@ class VideoTransformers:
     model = ""
     revision: str | None = None
 
+    prepare_parallel = True
+
     def __init__(self, params: Mapping[str, Any]) -> None:
         self.params = params
         self.device = "cpu"
