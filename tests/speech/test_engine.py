@@ -1,9 +1,15 @@
 """A shard of videos: unchanged ones are taken over, a broken job keeps what it did, outcomes are told."""
 
+import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from support import CHECKOUT
 from tiny import speech
 
 from triptych.core.status import Outcome
@@ -153,8 +159,6 @@ def test_out_of_memory_halves_the_batch_for_good(sounds, source, monkeypatch):
 
 def test_silence_within_the_flac_is_not_given_to_the_model(sounds, source, monkeypatch):
     # A manifest of an older version tells no peak.
-    import json
-
     path = sounds.paths.manifest("audio", "silent")
     told = json.loads(open(path).read())  # noqa: PTH123, SIM115
     del told["data"]["peak"]
@@ -175,3 +179,29 @@ def test_spares_go_when_their_shards_have_run(sounds, source, tmp_path):
     assert not list((folder / "spare").glob("*.jsonl"))
     shutil.rmtree(folder)
     assert np.isclose(run(sounds, source, members["1"], "1", 2)["taken_over"], 0)
+
+
+KILLED = """
+import json, os, signal, sys
+from triptych.core.paths import Paths
+from triptych.speech import engine
+from triptych.speech.faster_whisper import FasterWhisper
+source, slugs, paths = json.loads(sys.argv[1])
+hear, calls = FasterWhisper.hear, []
+def last(*arguments):
+    calls.append(1)
+    if len(calls) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return hear(*arguments)
+FasterWhisper.hear = last
+engine.transcribe_shard(source, slugs, Paths(**paths), "0", name="speech")
+"""
+
+
+def test_a_killed_job_costs_the_video_in_flight(sounds, source, tmp_path):
+    given = json.dumps([source, sounds.slugs, vars(sounds.paths)])
+    ran = subprocess.run([sys.executable, "-c", KILLED, given], env={**os.environ, "PYTHONPATH": str(CHECKOUT)})
+    assert ran.returncode == -signal.SIGKILL
+    assert len(list((tmp_path / "results/s/transcripts/speech/0.parts").glob("*.jsonl"))) == 2
+    counts = run(sounds, source)
+    assert counts["computed"] == 1 and counts["taken_over"] == 2 and counts["ok"] == 3
