@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from encoders.frames import pictures
 from PIL import Image
+from tiny import image
 
 from triptych.encoders import base
 
@@ -23,6 +24,24 @@ def test_the_file_must_be_named_and_be_a_network(tmp_path):
     made = base.create("mobilenet-litert", model=str(tmp_path / "text.tflite"))
     with pytest.raises(base.EncoderError, match="no network of LiteRT"):
         made.load("cpu")
+
+
+def test_a_network_of_this_form_gives_both_arrays_frame_by_frame(tmp_path):
+    path = image.build_mobilenet_litert(tmp_path)
+    (tmp_path / "labels.txt").write_text("".join(f"{number}  thing {number}\n" for number in range(7)))
+    params = {"labels": str(tmp_path / "labels.txt"), "likeliest": 2}
+    made = base.create("mobilenet-litert", params, model=str(path))
+    made.load("cpu")
+    items = [pictures(3, 1, "a", 64, 96), pictures(0, 2, "b"), pictures(2, 3, "c", 96, 64)]
+    found = made.encode([made.prepare(items[0]), *items[1:]])
+    assert [one.outcome.status for one in found] == ["ok", "absent", "ok"]
+    assert {name: values.shape for name, values in found[0].arrays.items()} == {"embedding": (3, 16), "scores": (3, 7)}
+    assert np.allclose(found[0].arrays["scores"].sum(axis=1), 1, atol=1e-5)
+    assert found[0].arrays["embedding"].min() >= 0 and found[0].arrays["embedding"].max() <= 6
+    best = int(found[0].arrays["scores"].mean(axis=0).argmax())
+    assert found[0].notes["likeliest labels"][0][0] == f"thing {best}" and len(found[0].notes["likeliest labels"]) == 2
+    for name in ("embedding", "scores"):
+        assert np.array_equal(made.encode([items[2]])[0].arrays[name], found[2].arrays[name])
 
 
 @pytest.mark.shared

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from triptych.encoders.pretrained import libraries
 
 SIDE = 32
@@ -90,6 +92,31 @@ def build_swin(folder: Path) -> Path:
 
 
 #: Preset -> builder of its tiny checkpoint and the length of its vectors.
+def build_mobilenet_litert(folder: Path, side: int = SIDE, classes: int = 7) -> Path:
+    """A LiteRT file of floats with the input, the output and the name of the inner tensor of MobileNetV2."""
+    from triptych.encoders.tfhub import tensorflow
+
+    tf = tensorflow()
+    random = np.random.default_rng(7)
+    kernel = tf.constant(random.normal(0, 0.3, (4, 4, 3, 16)).astype(np.float32))
+    classify = tf.constant(random.normal(0, 1, (16, classes)).astype(np.float32))
+
+    class Toy(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([1, side, side, 3], tf.float32)])
+        def __call__(self, pixels):
+            hidden = tf.nn.relu6(tf.nn.conv2d(pixels, kernel, 4, "VALID"))
+            with tf.name_scope("MobilenetV2"), tf.name_scope("Logits"):
+                pooled = tf.nn.avg_pool2d(hidden, side // 4, 1, "VALID", name="AvgPool")
+            return tf.nn.softmax(tf.matmul(tf.reshape(pooled, [1, 16]), classify))
+
+    toy = Toy()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([toy.__call__.get_concrete_function()], toy)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "mobilenet.tflite"
+    path.write_bytes(converter.convert())
+    return path
+
+
 PRESETS = {
     "resnet50": (build_resnet, 24),
     "resnet152": (build_resnet, 24),
