@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from triptych.core.files import digest_json, writer_lock
 from triptych.core.paths import Paths
 from triptych.core.status import OK, Outcome
 from triptych.learn import lineage, relabel_files
+from triptych.learn.labeller import Labeller
 from triptych.learn.relabel_files import RelabelError
 
 VERSION = "1"
@@ -26,31 +26,6 @@ VERSION = "1"
 LOG_EVERY = 50
 
 _log = logging.getLogger("triptych.relabel")
-
-
-@dataclass(frozen=True)
-class Given:
-    """What a labeller reads of one video: its digest, whether it is usable, and text (str) or a vector (D,)."""
-
-    digest: str
-    outcome: Outcome
-    value: Any = None
-
-
-class Labeller(Protocol):
-    """A way to score labels: made from a section (cheap), loaded once a job, then given videos in batches."""
-
-    def signature(self) -> dict[str, Any]:
-        """All that determines the scores beside what is read."""
-
-    def read(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Given]:
-        """What there is to read of each video, by slug."""
-
-    def load(self, device: str, threads: int) -> None:
-        """Load weights and libraries."""
-
-    def score(self, values: Sequence[Any]) -> np.ndarray:
-        """Scores of the labels (n, K) of usable videos."""
 
 
 def labeller(section: Relabel, labels: Sequence[str], study: Mapping[str, Any], paths: Paths, shards) -> Labeller:

@@ -24,7 +24,7 @@ from triptych.core.paths import Paths
 from triptych.core.units import by_shard
 from triptych.encoders import inputs
 from triptych.encoders.base import ModelCard
-from triptych.learn.relabel import Given
+from triptych.learn.labeller import Given
 from triptych.learn.relabel_files import RelabelError
 
 _log = logging.getLogger("triptych.relabel")

@@ -20,7 +20,7 @@ from triptych.core.status import Outcome
 from triptych.core.store import DamagedStore, read_column, read_index
 from triptych.encoders import base
 from triptych.encoders.shelf import Shelf
-from triptych.learn.relabel import Given
+from triptych.learn.labeller import Given
 from triptych.learn.relabel_files import RelabelError
 
 #: Of text encoders: cosines of related and unrelated sentences differ by a few tenths.
