@@ -18,6 +18,7 @@ from triptych.commands import catalogue, download
 from triptych.commands import hub as hub_command
 from triptych.commands import models as command
 from triptych.core import weights
+from triptych.core.config import Study
 from triptych.core.hubs import hub_folder
 from triptych.encoders import base
 
@@ -106,6 +107,25 @@ def test_the_list_imports_nothing_heavy(run):
     program += f"SystemExit:\n    pass\nprint([one for one in {heavy!r} if one in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout.strip().endswith("[]")
+
+
+def test_weights_of_a_part_are_listed_too():
+    study = Study.model_validate(
+        {
+            "study": "s",
+            "corpus": "videos.csv",
+            "encoders": {
+                "objects": {
+                    "use": "rt-detr",
+                    "params": {"sentence": "sentence-transformers", "sentence_model": "org/words"},
+                }
+            },
+        }
+    )
+    found, faults = catalogue.parts_of(study)
+    assert faults == []
+    needed = {part.name: [need.model for need in part.needs] for part in found}
+    assert needed == {"objects": ["PekingU/rtdetr_r50vd"], "objects.sentence": ["org/words"]}
 
 
 def test_a_missing_package_is_told_with_its_command(monkeypatch):

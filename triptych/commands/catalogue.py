@@ -66,7 +66,10 @@ def parts_of(study: Study) -> tuple[list[Part], list[str]]:
     found, faults = [], []
     for name, section in study.encoders.items():
         try:
-            found.append(Part("encoder", name, section.use, base.find(section.use), section.model_dump()))
+            told = section.model_dump()
+            found.append(Part("encoder", name, section.use, base.find(section.use), told))
+            for part, inner in base.parts_within(told).items():
+                found.append(Part("encoder", f"{name}.{part}", inner["use"], base.find(inner["use"]), inner))
         except base.EncoderError as error:
             faults.append(f"encoders.{name}.use: {error}")
     known = transcribers()

@@ -206,9 +206,9 @@ class Encoder(Protocol):
     `prepare(item)` is called ahead of the device, in a thread; `encode` is then given what it returned, which must keep
     the attribute `video`. It is called one at a time, unless the class says `prepare_parallel = True`. It may raise
     `Refused`, which is that video's outcome. An encoder that uses others (a sentence of objects through a text encoder)
-    tells their sections by a method `within() -> {part: section}`; they belong to the key of its results. A method
-    `lacks(path)` says before any job what these weights need that is not there, a line each, without importing
-    anything heavy.
+    tells their sections by a static method `within(params) -> {part: section}`; they belong to the key of its results.
+    A method `lacks(path)` says before any job what these weights need that is not there, a line each, without
+    importing anything heavy.
     """
 
     card: ModelCard
@@ -320,7 +320,7 @@ def signature(encoder: Mapping[str, Any]) -> dict[str, Any]:
         told["frames"] = encoder.get("frames") or made.card.frames
     if made.card.modality == "text":
         told["text"] = list(encoder.get("text") or ["transcript"])
-    if hasattr(made, "within") and (parts := made.within()):
+    if parts := parts_within(encoder):
         told["within"] = {part: signature(section) for part, section in parts.items()}
     if encoder["use"] not in REGISTRY:
         # A user's class has no versions.lock: its own source tells when it changed.
@@ -336,6 +336,18 @@ def _by_content(card: ModelCard, params: Mapping[str, Any]) -> dict[str, Any]:
         else value
         for name, value in params.items()
     }
+
+
+def parts_within(encoder: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Sections of the encoders that an encoder uses itself; empty for most.
+
+    Raises:
+        EncoderError: unknown encoder.
+    """
+    kind = find(encoder["use"])
+    if not hasattr(kind, "within"):
+        return {}
+    return kind.within(complete_params(kind.card, encoder.get("params") or {}))
 
 
 def arrays_of(encoder: Mapping[str, Any]) -> dict[str, int]:

@@ -121,9 +121,10 @@ class Detector:
             return [f"sentence: {section['use']} reads {card.modality}, not text"]
         return [f"sentence: {fault.partition(': ')[2]}" for fault in base.validate("sentence", section)]
 
-    def within(self) -> dict[str, dict[str, Any]]:
+    @staticmethod
+    def within(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """The text encoder of the sentence, as a section of a study file."""
-        section = _section(self.params)
+        section = _section(params)
         return {"sentence": section} if section else {}
 
     def load(self, device: str) -> None:
