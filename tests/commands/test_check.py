@@ -221,3 +221,16 @@ def test_a_key_given_twice_does_not_hide_the_other_faults(tmp_path):
         load_file(path)
     text = str(told.value)
     assert "line 2: 'study' is given twice" in text and "colour: unknown key" in text and "nowhere.csv" in text
+
+
+def test_neither_masks_nor_zero_shot_labels_may_hold_the_answer(folder):
+    """A word that is missing tells as much as one that is there."""
+    picture = {"use": "classic-image"}
+    masking = {"use": "minilm", "text": ["note"], "params": {"mask": ["topic"]}}
+    changes = {"encoders": {"picture": picture, "m": masking}, "features": {"f": {"from": "m.embedding"}}}
+    (told,) = faults(**changes, models={"m": {"inputs": ["f"]}})
+    assert "models.m: its feature 'f' (encoder 'm'): masks 'topic', the label of task 'topic'" in told
+    reading = {"use": "minilm", "text": ["topic"]}
+    section = {"use": "similarity", "encoder": "m", "labels": {"column": "topic"}, "against": "topic"}
+    found = faults(text_fields=["topic", "note"], encoders={"picture": picture, "m": reading}, relabel={"r": section})
+    assert any("relabel.r.against: the labels are made from 'topic' itself" in one for one in found)

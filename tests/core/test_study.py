@@ -187,6 +187,7 @@ def test_inner_folds_are_those_of_the_stacks_that_read_a_model():
             "tasks.t.folds: must be a whole number, or must be",
         ),
         ({"gpus": "x"}, "gpus: must be 'auto', or must be a whole number (given: 'x')"),
+        ({"gpus": -1}, "gpus: must be 'auto', or must be greater than or equal to 0 (given: -1)"),
         ({"encoders": ["x"]}, "encoders: must be a mapping"),
         ({"models": {"m": None}}, "models.m: must be a mapping"),
         ({"models": {"str": {"inputs": [3]}}}, "models.str.inputs.0: must be text (given: 3)"),

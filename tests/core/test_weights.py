@@ -87,6 +87,8 @@ def test_files_that_may_carry_code_must_be_listed(model):
         ("tiny", "file", "must be a file"),
         ("nowhere.pt", "file", "no such file"),
         ("a b/c", "folder", "neither a folder"),
+        ("/" + "a" * 5000, "folder", "is no path"),
+        ("~nobody-of-this-name/net", "folder", "is no path"),
         ("https://tfhub.dev/google/yamnet/1", "tfhub", "is not here"),
     ],
 )
@@ -95,7 +97,17 @@ def test_what_cannot_be_found_is_told(model, name, kind, told):
         weights.locate(name, kind=kind)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"models": []}', '{"models": {"a": 1}}', '{"models": {"a": {}}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"models": []}',
+        '{"models": {"a": 1}}',
+        '{"models": {"a": {}}}',
+        '{"models": {"a": {"files": {}, "revision": 1}}}',
+    ],
+)
 def test_a_damaged_lock_is_told(model, text):
     (model.parent / "models.lock").write_text(text)
     with pytest.raises(weights.WeightsError, match=r"models.lock is damaged"):

@@ -89,3 +89,8 @@ def test_reduce_averages_even_segments():
     np.testing.assert_allclose(few[:, 0], spans.mean(axis=1) - 0.5)
     same, _ = base.reduce(values[:64], times[:64])
     assert same is values[:64] or (same == values[:64]).all()
+
+
+@pytest.mark.parametrize("use", [":Class", "..module:Class", "module:"])
+def test_an_import_path_that_is_none_is_a_fault_of_the_study(use):
+    assert base.validate("mine", {"use": use})[0].startswith("encoders.mine.use: ")

@@ -78,7 +78,7 @@ def test_each_frame_on_its_own(shared):
 
 @pytest.mark.shared
 def test_labels_must_fit(shared, tmp_path):
-    with pytest.raises(base.EncoderError, match="there is no file"):
+    with pytest.raises(base.EncoderError, match="there is no such file"):
         loaded(shared, labels=str(tmp_path / "none.txt"))
     (tmp_path / "two.txt").write_text("cat\ndog\n")
     with pytest.raises(base.EncoderError, match="has 2 labels, the network 1001 classes"):

@@ -81,3 +81,21 @@ def test_files_among_parameters_count_by_their_content(tmp_path):
     assert told(one) != told(two)
     with pytest.raises(base.EncoderError, match="there is no such file"):
         told(tmp_path / "none.csv")
+
+
+def test_files_that_only_name_classes_count_too(tmp_path):
+    """Their names are kept with the results, so that another map or list makes other results."""
+    model = tmp_path / "model.tflite"
+    model.write_bytes(b"weights")
+    without = base.signature({"use": "yamnet-litert", "model": str(model)})
+    beside = tmp_path / "yamnet_class_map.csv"
+    beside.write_text("index,mid,display_name\n")
+    named = base.signature({"use": "yamnet-litert", "model": str(model)})
+    beside.write_text("index,mid,display_name\n0,/m/0,Dog\n")
+    assert without != named != base.signature({"use": "yamnet-litert", "model": str(model)}) != without
+    labels = tmp_path / "labels.txt"
+    told = []
+    for text in ("cat\n", "dog\n"):
+        labels.write_text(text)
+        told.append(base.signature({"use": "mobilenet-litert", "model": str(model), "params": {"labels": str(labels)}}))
+    assert told[0] != told[1]

@@ -130,6 +130,8 @@ def test_page_tells_what_was_run_on_what(hostile):
     features = [(one["name"], one["width"], one["videos"]) for one in data["features"]]
     assert features == [("frames", 4, 25), ("heard", 8, 24)]
     assert {one["modality"] for one in data["encoders"]} == {"image", "audio"}
+    # Weights are told by what they are, where they can be found.
+    assert [one.get("model") for one in data["encoders"]] == [None, None, "models/none"]
     headings = [text for tag, _, text in parsed.elements if tag == "h2"]
     assert headings == ["At a glance", "Problems", "Coverage", "Videos", "What was run"]
     assert [row["model"] for row in data["tasks"][0]["rows"]] == ["majority", "prior", *study["models"]]

@@ -235,7 +235,13 @@ def _answer_faults(study: Study) -> list[str]:
             for feature in model.inputs:
                 encoder = study.features[feature].from_.partition(".")[0] if feature in study.features else ""
                 if modalities.get(encoder) == "text":
-                    read[f"models.{name}: its feature {feature!r} (encoder {encoder!r})"] = study.encoders[encoder].text
+                    place = f"models.{name}: its feature {feature!r} (encoder {encoder!r})"
+                    read[place] = study.encoders[encoder].text
+                    if answers.get(one.label) == "label" and one.label in _masked(study.encoders[encoder]):
+                        faults.append(
+                            f"{place}: masks {one.label!r}, the label of task {task!r}: what is missing from a text "
+                            "tells the answer; mask other columns"
+                        )
             faults += [
                 f"{place}: reads {field!r}, the {answers[field]} of task {task!r}, which tells the answer; leave it "
                 "out, or name other `tasks` for this model"
@@ -271,6 +277,13 @@ def _relabel_columns(study: Study, corpus: Corpus) -> list[str]:
     for name, section in study.relabel.items():
         if section.against:
             faults += _column_fault(f"relabel.{name}.against", section.against, corpus)
+            encoder = study.encoders.get(section.encoder or "")
+            fields = section.fields if section.use == "nli" else encoder.text if encoder else []
+            if section.against in fields and section.against not in study.transcripts:
+                faults.append(
+                    f"relabel.{name}.against: the labels are made from {section.against!r} itself, so that agreement "
+                    "with it tells nothing; leave it out of the text"
+                )
         if isinstance(section.labels, LabelColumn):
             missing = _column_fault(f"relabel.{name}.labels", section.labels.column, corpus)
             faults += missing

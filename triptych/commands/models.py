@@ -14,6 +14,9 @@ from typing import Any
 from triptych.commands.catalogue import Part
 from triptych.core import weights
 
+#: What is given by parts without arrays.
+GIVES = {"encoder": "arrays of the model", "transcriber": "segments of text", "relabel": "labels"}
+
 
 def describe(part: Part) -> dict[str, Any]:
     """All that is told of a part, JSON-able."""
@@ -80,7 +83,7 @@ def lines(told: list[dict[str, Any]]) -> Iterator[str]:
     width = max(len(_title(one)) for one in told)
     for one in told:
         arrays = ", ".join(f"{name} ({length or 'of the model'})" for name, length in one["arrays"].items())
-        yield f"{_title(one):<{width}}  {one['modality']:<5}  {arrays or 'segments of text'}"
+        yield f"{_title(one):<{width}}  {one['modality']:<5}  {arrays or GIVES[one['kind']]}"
         extra = f"extra {one['extra']}" if one["extra"] else "core"
         if one["missing"]:
             extra += f", lacks {', '.join(one['missing'])}  -> {one['install']}"

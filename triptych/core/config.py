@@ -389,7 +389,7 @@ class Study(Section):
     """Jobs of the media stages: one a video, or one a shard (clusters, large corpora)."""
     shards: int = Field(8, ge=1, le=100_000)
     """Number of shards: jobs of each transcriber and encoder."""
-    gpus: Literal["auto"] | int = "auto"
+    gpus: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
     """Graphics cards that jobs share; 0 runs all on the CPU."""
     min_ok_fraction: float = Field(0.5, ge=0, le=1)
     """Share of the videos that must be usable; features stop below it."""

@@ -30,11 +30,15 @@ def read_lock(path: Path | str | None = None) -> dict[str, Any]:
     try:
         models = json.loads(path.read_text(encoding="utf-8"))["models"]
         for model, one in models.items():
+            if not isinstance(one.get("revision", ""), str):
+                raise ValueError(f"{model}: its revision is no commit")
             for name, file in one["files"].items():
                 if not re.fullmatch(r"[0-9a-f]{64}", file["sha256"]) or not isinstance(file["bytes"], int):
                     raise ValueError(f"{model}: {name} has no sha256")
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror or error})") from error
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         told = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise WeightsError(

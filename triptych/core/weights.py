@@ -164,10 +164,14 @@ def find(
     if kind in ("none", "package"):
         raise WeightsError(f"{model}: this encoder takes no model")
     lock = read_lock() if lock is None else lock
-    path = Path(model).expanduser()
-    if not path.exists() and not is_path(model):
+    try:
+        path = Path(model).expanduser()
+        exists = path.exists()
+    except (OSError, RuntimeError) as error:  # a name too long, the home of a user who is not there
+        raise WeightsError(f"{model[:200]}: is no path ({getattr(error, 'strerror', None) or error})") from error
+    if not exists and not is_path(model):
         return _on_hub(model, revision, lock, kind)
-    if not path.exists():
+    if not exists:
         raise WeightsError(f"{model}: there is no such {'file' if kind == 'file' else 'folder'}")
     if kind == "file" and not path.is_file():
         raise WeightsError(f"{model}: must be a file")

@@ -207,8 +207,9 @@ class Encoder(Protocol):
     the attribute `video`. It is called one at a time, unless the class says `prepare_parallel = True`. It may raise
     `Refused`, which is that video's outcome. An encoder that uses others (a sentence of objects through a text encoder)
     tells their sections by a static method `within(params) -> {part: section}`; they belong to the key of its results.
-    A method `lacks(path)` says before any job what these weights need that is not there, a line each, without
-    importing anything heavy.
+    So do files that it reads beside its weights and that are no part of them, told by a method `beside(path)`. A method
+    `lacks(path)` says before any job what these weights need that is not there, a line each, without importing
+    anything heavy.
     """
 
     card: ModelCard
@@ -237,7 +238,7 @@ def find(use: str) -> type:
     module, _, name = path.partition(":")
     try:
         found = getattr(importlib.import_module(module), name)
-    except ImportError as error:
+    except (ImportError, ValueError, TypeError) as error:  # also `:Class` and `..module:Class`
         raise EncoderError(f"{use}: cannot import {module} ({error}); is it on PYTHONPATH?") from error
     except AttributeError as error:
         raise EncoderError(f"{use}: {module} has no class {name!r}") from error
@@ -305,11 +306,12 @@ def signature(encoder: Mapping[str, Any]) -> dict[str, Any]:
         EncoderError: as `create`.
     """
     made = made_from(encoder)
+    located = weights_of(made) if made.card.has_model else None
     told = {
         "use": encoder["use"],
         "name": made.card.name,
         # Of weights their content counts, not where they lie.
-        "revision": weights_of(made).identity if made.card.has_model else made.card.revision,
+        "revision": located.identity if located else made.card.revision,
         "version": made.card.version,
         "params": _by_content(made.card, complete_params(made.card, encoder.get("params") or {})),
         "store": encoder.get("store") or "float32",
@@ -320,6 +322,8 @@ def signature(encoder: Mapping[str, Any]) -> dict[str, Any]:
         told["frames"] = encoder.get("frames") or made.card.frames
     if made.card.modality == "text":
         told["text"] = list(encoder.get("text") or ["transcript"])
+    if located and hasattr(made, "beside") and (files := made.beside(located.path)):
+        told["beside"] = ["sha256:" + weights.file_digest(path) for path in files]
     if parts := parts_within(encoder):
         told["within"] = {part: signature(section) for part, section in parts.items()}
     if encoder["use"] not in REGISTRY:

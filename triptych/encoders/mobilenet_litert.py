@@ -40,7 +40,9 @@ CARD = ModelCard(
     extra="litert",
     packages=("ai_edge_litert",),
     parameters={
-        "labels": Param("", "file with a class a line (`285  Egyptian cat`), for the likeliest labels of a video"),
+        "labels": Param(
+            "", "file with a class a line (`285  Egyptian cat`), for the likeliest labels of a video", file=True
+        ),
         "likeliest": Param(10, "labels of a video that are told", low=0, high=1001),
     },
     frame_side=224,

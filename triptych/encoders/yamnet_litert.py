@@ -93,9 +93,13 @@ class YamnetLiteRT:
             )
         self.network, self.shape = network, tuple(given[0]["shape"])
         self.places = (given[0]["index"], places[EMBEDDING], scores[0])
-        beside = path.with_name(CLASSES)
-        chosen = self.params["classes"] or (beside if beside.is_file() else "")
+        chosen = self.params["classes"] or next(iter(self.beside(path)), "")
         self.names = sounds.read_names(Path(chosen).expanduser()) if chosen else []
+
+    def beside(self, path: Path) -> list[Path]:
+        """The map of classes beside the weights, when it is read: its names are kept with the results."""
+        found = path.with_name(CLASSES)
+        return [found] if not self.params["classes"] and found.is_file() else []
 
     def encode(self, batch: Sequence[Sound]) -> list[Encoded]:
         """Arrays `embedding` and `scores` of each sound."""

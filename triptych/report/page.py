@@ -238,8 +238,8 @@ def _features(study: Mapping[str, Any], paths: Paths) -> list[dict[str, Any]]:
 
 
 def _encoders(study: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Cards of the encoders; one that cannot be imported here is told by its name."""
-    from triptych.encoders.base import EncoderError, find
+    """Cards of the encoders and their weights; one that cannot be imported here is told by its name."""
+    from triptych.encoders.base import EncoderError, find, signature
 
     found = []
     for name, section in study["encoders"].items():
@@ -247,6 +247,12 @@ def _encoders(study: Mapping[str, Any]) -> list[dict[str, Any]]:
         try:
             card = find(section["use"]).card
             told |= {part: str(getattr(card, part)) for part in ("modality", "revision", "licence")}
+            if card.has_model:
+                told["model"] = section.get("model") or card.model
+                if card.model and told["model"] != card.model:
+                    told["licence"] = "of the model"
+                identity = str(signature(section)["revision"])
+                told["revision"] = identity.partition("@")[2] or identity
         except EncoderError:
             pass
         found.append(told)

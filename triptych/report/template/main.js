@@ -25,6 +25,7 @@ function about(section) {
     { head: "numbers a video", number: true, cell: (row) => count(row.width) }, { head: "videos that have it", number: true, cell: (row) => `${count(row.videos)} of ${count(row.rows)}` }], DATA.features));
   if (DATA.encoders.length) section.append(el("h3", null, "Encoders"), table("Encoders", [
     { head: "encoder", heading: true, cell: (row) => row.name }, { head: "uses", cell: (row) => row.use }, { head: "reads", cell: (row) => row.modality || "–" },
+    { head: "model", cell: (row) => row.model || "–" },
     { head: "revision", cell: (row) => (row.revision || "–").slice(0, 20) }, { head: "licence", cell: (row) => row.licence || "–" }], DATA.encoders));
   if (DATA.runs.length > 1) section.append(el("h3", null, "Earlier runs"), table("Best model of each run, newest first", [
     { head: "run", heading: true, cell: (row) => row.number }, { head: "configuration", cell: (row) => el("code", null, row.config) },
