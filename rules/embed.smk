@@ -9,6 +9,7 @@ from triptych.encoders import base as encoder_base
 
 #: Encoder -> all of it that determines results (name, revision, version, parameters), and its modality.
 SIGNATURES = {name: encoder_base.signature(encoder.model_dump()) for name, encoder in STUDY.encoders.items()}
+MEMORY = {name: encoder_base.memory_mb(encoder.model_dump()) for name, encoder in STUDY.encoders.items()}
 CARDS = {name: encoder_base.find(encoder.use).card for name, encoder in STUDY.encoders.items()}
 #: Threads of a job on a card: they decode and prepare, so that the card does not wait.
 FEEDERS = 4
@@ -52,7 +53,7 @@ rule embed_shard:
         "../envs/encoders.yaml"
     threads: encoder_threads
     resources:
-        mem_mb=lambda wildcards: CARDS[wildcards.encoder].memory_mb,
+        mem_mb=lambda wildcards: MEMORY[wildcards.encoder],
         runtime=600,
         gpu=lambda wildcards: int(bool(GPUS) and CARDS[wildcards.encoder].gpu),
     params:

@@ -234,3 +234,13 @@ def test_neither_masks_nor_zero_shot_labels_may_hold_the_answer(folder):
     section = {"use": "similarity", "encoder": "m", "labels": {"column": "topic"}, "against": "topic"}
     found = faults(text_fields=["topic", "note"], encoders={"picture": picture, "m": reading}, relabel={"r": section})
     assert any("relabel.r.against: the labels are made from 'topic' itself" in one for one in found)
+
+
+def test_a_source_of_transcripts_named_like_a_column(tmp_path):
+    (tmp_path / "videos.csv").write_text("id,source,title\na,,One\n")
+    study = {"study": "s", "corpus": str(tmp_path / "videos.csv"), "transcripts": {"title": {"use": "captions"}}}
+    with pytest.raises(CheckError, match=r"transcripts.title: the table has a column of this name"):
+        load(study)
+    study["transcripts"] = {"transcript": {"use": "captions"}}
+    with pytest.raises(CheckError, match=r"transcripts.transcript: this name belongs to the resolved text"):
+        load(study)

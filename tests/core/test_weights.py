@@ -220,3 +220,16 @@ def test_writers_at_the_same_time_lose_nothing(model):
     running = [subprocess.Popen([sys.executable, "-c", program, one], cwd=model.parent) for one in "abc"]
     assert [one.wait() for one in running] == [0, 0, 0]
     assert len(weights.read_lock()) == 15
+
+
+def test_a_folder_without_weights_is_told(model):
+    (model / "model.safetensors").unlink()
+    with pytest.raises(weights.WeightsError, match="holds no weights"):
+        weights.locate("./tiny")
+
+
+def test_a_lock_that_leaves_the_folder_is_damaged(model):
+    lock = {"models": {"tiny": {"files": {"../secret": {"sha256": "0" * 64, "bytes": 1}}}}}
+    (model.parent / "models.lock").write_text(json.dumps(lock))
+    with pytest.raises(weights.WeightsError, match="lies outside"):
+        weights.locate("./tiny")

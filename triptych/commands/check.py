@@ -198,6 +198,11 @@ def _text_faults(study: Study, corpus: Corpus) -> list[str]:
             elif column not in study.transcripts:
                 missing = _column_fault(place, column, corpus, ["transcript", *study.transcripts])
                 faults += missing or _not_allowed(place, column, study)
+    faults += [
+        f"transcripts.{name}: the table has a column of this name, so a text field {name!r} could be either; rename one"
+        for name in study.transcripts
+        if name in corpus.columns and name != "captions"
+    ]
     for name, encoder in study.encoders.items():
         for column in _masked(encoder):
             faults += _column_fault(f"encoders.{name}.params.mask", column, corpus)

@@ -428,8 +428,8 @@ class Study(Section):
         return self
 
     def _dangling(self):
-        if "text" in self.transcripts:
-            yield "transcripts.text: this name belongs to the resolved text; choose another"
+        for name in {"text", "transcript"} & set(self.transcripts):
+            yield f"transcripts.{name}: this name belongs to the resolved text; choose another"
         for name, feature in self.features.items():
             encoder = feature.from_.split(".")[0]
             if encoder not in self.encoders:

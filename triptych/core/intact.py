@@ -24,6 +24,8 @@ _PLAIN = re.compile(
 )
 #: Longest header of a safetensors file that the format allows.
 _HEADER = 100_000_000
+#: Endings of files that can hold weights, in the forms that encoders and transcribers read.
+WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".onnx", ".npz", ".h5", ".tflite")
 #: Weights in the form of transformers and of sentence-transformers, when no safetensors stand in for them.
 _PICKLED = re.compile(r"(pytorch_model|adapter_model)[\w.-]*\.bin")
 
@@ -35,8 +37,10 @@ def faults(folder: Path, names: Iterable[str]) -> list[str]:
         folder: of the model.
         names: of its files, relative to the folder.
     """
-    found = []
     known = set(names)
+    if not any(name.endswith(WEIGHTS) for name in known):
+        return [f"{folder} holds no weights (no file that ends in {', '.join(WEIGHTS)})"]
+    found = []
     for name in sorted(known):
         path, base = folder / name, name.rpartition("/")[2]
         if name.endswith(".safetensors"):

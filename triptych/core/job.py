@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,11 +35,11 @@ def job(snakemake) -> Iterator[logging.Logger]:
         if not type(error).__module__.startswith("triptych."):
             logger.exception("%s stopped", snakemake.rule)
             raise
-        # The package's own exceptions are messages for the user; the traceback is for the log alone.
+        # The package's own exceptions are messages for the user. Snakemake shows the log of a failed job, so that the
+        # traceback lies beside it.
         logger.error("%s stopped: %s", snakemake.rule, error)
-        for handler in logger.handlers:
-            if isinstance(handler, logging.FileHandler):
-                handler.emit(logger.makeRecord(logger.name, logging.ERROR, "", 0, "traceback", (), sys.exc_info()))
+        if snakemake.log:
+            Path(f"{snakemake.log[0]}.traceback").write_text(traceback.format_exc(), encoding="utf-8")
         raise SystemExit(1) from None
     logger.info("%s done in %.1f s", snakemake.rule, time.monotonic() - started)
 

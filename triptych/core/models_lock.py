@@ -33,6 +33,8 @@ def read_lock(path: Path | str | None = None) -> dict[str, Any]:
             if not isinstance(one.get("revision", ""), str):
                 raise ValueError(f"{model}: its revision is no commit")
             for name, file in one["files"].items():
+                if name.startswith("/") or ".." in name.split("/"):
+                    raise ValueError(f"{model}: {name!r} lies outside of the model's folder")
                 if not re.fullmatch(r"[0-9a-f]{64}", file["sha256"]) or not isinstance(file["bytes"], int):
                     raise ValueError(f"{model}: {name} has no sha256")
     except FileNotFoundError:

@@ -296,6 +296,20 @@ def complete_params(card: ModelCard, params: Mapping[str, Any]) -> dict[str, Any
     return complete(card.parameters, params)
 
 
+def memory_mb(encoder: Mapping[str, Any]) -> int:
+    """Memory that a job declares: what the card says for its default model, more where the weights are larger.
+
+    Libraries and batches take about 2 GB; weights of half precision double when they are read, beside the file itself.
+
+    Raises:
+        EncoderError: as `made_from` and `weights_of`.
+    """
+    made = made_from(encoder)
+    if not made.card.has_model:
+        return made.card.memory_mb
+    return max(made.card.memory_mb, 2000 + 3 * (weights_of(made).bytes >> 20))
+
+
 def signature(encoder: Mapping[str, Any]) -> dict[str, Any]:
     """All of an encoder that determines its results: for the keys of entries and the parameters of rules.
 

@@ -86,6 +86,7 @@ def collect(
         "coverage": coverage(lines),
         **_problems(lines),
         "tasks": views,
+        "relabels": results.other_labels(study, paths),
         "features": _features(study, paths),
         "encoders": _encoders(study),
         "videos": cards.video_cards(rows, happened, transcripts, predicted, paths, folder, embed, notes),

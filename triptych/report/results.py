@@ -124,6 +124,18 @@ def _zero_shot(task: str, study: Mapping[str, Any], paths: Paths) -> dict[str, A
     }
 
 
+def other_labels(study: Mapping[str, Any], paths: Paths) -> list[dict[str, Any]]:
+    """Zero-shot labels that no task takes: how they were made and how far they agree with existing ones."""
+    from triptych.learn import lineage, review
+
+    taken = {lineage.relabel_of(task, study) for task in study["tasks"]}
+    found = [
+        review.facts_of(name, one, paths) for name, one in (study.get("relabel") or {}).items() if name not in taken
+    ]
+    drawn = [picture(paths.agreement(one["name"], "svg")) if one["agreement"] else None for one in found]
+    return [{**one, "picture": svg, "related": []} for one, svg in zip(found, drawn, strict=True)]
+
+
 def _shown(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Of a metrics file what the page draws."""
     return {

@@ -41,10 +41,10 @@ const bare = DATA.tasks.filter((task) => !task.grouped).map((task) => task.name)
 if (bare.length) byId("banners").append(el("p", { class: "banner", role: "note" }, `Not grouped (group: none): ${bare.join(", ")}. Scores may be too high.`));
 summary(byId("summary"));
 problems(byId("problems"));
-byId("tasks").append(...DATA.tasks.map(taskSection));
+byId("tasks").append(...DATA.tasks.map(taskSection), ...DATA.relabels.map(relabelSection));
 coverage(byId("coverage"));
 videos(byId("videos"));
 about(byId("about"));
 byId("nav").append(...[["summary", "At a glance"], ["problems", ["Problems ", DATA.problem_count ? el("b", null, count(DATA.problem_count)) : ""]],
-  ...DATA.tasks.map((task) => [`task-${task.name}`, `Results: ${task.name}`]), ["coverage", "Coverage"], ["videos", "Videos"], ["about", "What was run"]]
+  ...DATA.tasks.map((task) => [`task-${task.name}`, `Results: ${task.name}`]), ...DATA.relabels.map((made) => [`relabel-${made.name}`, `Zero-shot: ${made.name}`]), ["coverage", "Coverage"], ["videos", "Videos"], ["about", "What was run"]]
   .map(([id, text]) => el("a", { href: `#${id}` }, text)));

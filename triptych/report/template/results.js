@@ -118,7 +118,7 @@ function zeroShot(task) {
   const same = made.related.filter((one) => one.kind === "same"), agreed = made.agreement, hand = made.checked;
   const kappa = (value) => (absentNumber(value) ? "not defined" : number(value, 2));
   const facts = [
-    `Labels: zero-shot, ${how}, template “${made.template}”, made from ${made.label_source}. The scores below tell how well models find these labels again, not how well they find the truth.`,
+    `Labels: zero-shot, ${how}, template “${made.template}”, made from ${made.label_source}.` + (task.name ? " The scores below tell how well models find these labels again, not how well they find the truth." : ""),
     agreed ? `Against column ${agreed.against}: Cohen’s kappa ${kappa(agreed.kappa)}, agreement ${share(agreed.agreement)} %, n = ${count(agreed.n)}.` + (agreed.common_classes ? "" : " No class occurs in both: are they named alike?") : "They were not compared with existing labels.",
     hand && hand.n ? `Checked by hand: ${count(hand.right)} of ${count(hand.n)} right (${share(hand.accuracy)} %, 95 % interval${between(hand.low, hand.high)})` +
       (absentNumber(hand.kappa) ? "." : `, kappa ${kappa(hand.kappa)}.`) + (hand.stale ? ` ${plural(hand.stale, "row")} of the sheet no longer fit.` : "")
@@ -134,6 +134,12 @@ function zeroShot(task) {
         { head: "class", heading: true, cell: (row) => row.class }, { head: "existing", number: true, cell: (row) => count(row.existing) },
         { head: "zero-shot", number: true, cell: (row) => count(row.made) }, { head: "both", number: true, cell: (row) => count(row.both) },
         { head: "kappa", number: true, cell: (row) => number(row.kappa, 2) }], agreed.per_class)) : null);
+}
+
+// Zero-shot labels that no task takes.
+function relabelSection(made) {
+  const id = `relabel-${made.name}`;
+  return el("section", { id, "aria-labelledby": `h-${id}` }, el("h2", { id: `h-${id}` }, `Zero-shot labels: ${made.name}`), zeroShot({ zero_shot: made }));
 }
 
 function taskSection(task) {
