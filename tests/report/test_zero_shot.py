@@ -78,3 +78,30 @@ def test_tasks_of_given_labels_tell_nothing_of_the_kind(tmp_path):
     study, paths = make(tmp_path, rows_of())
     data = page.collect(study, paths, rows_of(), tmp_path)
     assert data["tasks"][0]["zero_shot"] is None and "label_source" not in data["tasks"][0]["rows"][0]
+    assert data["relabels"] == []
+
+
+def test_labels_that_no_task_takes_are_told_by_themselves(tmp_path):
+    rows = rows_of()
+    study, paths = make(tmp_path, rows)
+    study["relabel"] = {"spare": {"use": "nli", "model": "org/nli", "labels": CLASSES, "text": ["transcript"]}}
+    study["relabel"]["spare"]["against"] = "topic"
+    study = Study.model_validate(study).model_dump(by_alias=True, mode="json")
+    table = [
+        {"video": row["slug"], "key": "", "labels": (row["topic"],), "outcome": OK, "scores": [0.25] * 4}
+        for row in rows
+        if row["topic"]
+    ]
+    facts = {"use": "nli", "model": "org/nli", "identity": "org/nli@0", "template": "{}", "counts": {}}
+    facts |= {"labels": CLASSES, "multi_label": False, "label_source": "transcript"}
+    relabel_files.write(Path(paths.relabelled("spare")), table, CLASSES, "transcript", facts)
+    review.compare_labels(
+        paths.relabelled("spare"),
+        rows,
+        "topic",
+        *[paths.agreement("spare", suffix) for suffix in ("json", "csv", "svg")],
+    )
+    data = page.collect(study, paths, rows, tmp_path)
+    assert data["tasks"][0]["zero_shot"] is None
+    (made,) = data["relabels"]
+    assert made["name"] == "spare" and made["agreement"]["kappa"] == 1 and made["picture"].startswith("data:image/svg")
