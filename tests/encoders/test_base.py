@@ -94,3 +94,25 @@ def test_reduce_averages_even_segments():
 @pytest.mark.parametrize("use", [":Class", "..module:Class", "module:"])
 def test_an_import_path_that_is_none_is_a_fault_of_the_study(use):
     assert base.validate("mine", {"use": use})[0].startswith("encoders.mine.use: ")
+
+
+@pytest.mark.parametrize(
+    ("use", "told"),
+    [
+        ("clip", "holds no preprocessor_config.json or processor_config.json"),
+        ("vivit", "holds no preprocessor_config.json"),
+        ("ast", "holds no preprocessor_config.json"),
+        ("rt-detr", "holds no preprocessor_config.json"),
+        ("text-transformers", "holds no tokenizer.json"),
+        ("sentence-transformers", "holds no modules.json, so it is no model of sentence-transformers"),
+    ],
+)
+def test_a_folder_that_is_not_whole_is_told_before_any_job(use, told, tmp_path):
+    import json
+    import struct
+
+    header = json.dumps({"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}).encode()
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + b"\0")
+    faults = base.validate("mine", {"use": use, "model": str(tmp_path)}, 288, 32)
+    assert len(faults) == 1 and told in faults[0] and faults[0].startswith("encoders.mine.model: ")

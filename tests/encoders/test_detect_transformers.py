@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from tiny import objects
 
 from triptych.core import torchvision
@@ -96,6 +97,8 @@ def test_a_backbone_of_timm_is_told_before_any_job(tmp_path):
     if importlib.util.find_spec("timm"):
         pytest.skip("timm is installed")
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "detr", "use_timm_backbone": True}))
+    (tmp_path / "preprocessor_config.json").write_text("{}")
+    save_file({"a": np.zeros(1, np.float32)}, tmp_path / "model.safetensors")
     (fault,) = base.validate("objects", {"use": "detr", "model": str(tmp_path)})
     assert fault.startswith("encoders.objects.model: ") and "pip install timm" in fault
     with pytest.raises(base.EncoderError, match="pip install timm"):

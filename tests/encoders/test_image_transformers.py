@@ -200,7 +200,7 @@ def test_models_of_another_kind_are_told(folders, tmp_path):
     with pytest.raises(base.EncoderError, match="there is no such folder"):
         loaded("clip", tmp_path / "none")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(base.EncoderError, match="no model of transformers"):
+    with pytest.raises(base.EncoderError, match="holds no weights"):
         loaded("clip", tmp_path / "empty")
     with pytest.raises(base.EncoderError, match="name the model"):
         made = base.create("image-transformers")

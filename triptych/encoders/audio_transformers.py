@@ -20,13 +20,14 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from triptych.core import torchvision
 from triptych.core.status import OK, Outcome
-from triptych.encoders import sounds
+from triptych.encoders import pretrained, sounds
 from triptych.encoders.base import Encoded, EncoderError, ModelCard, Param, Sound, weights_of
 
 VERSION = "1"
@@ -102,6 +103,10 @@ class AudioTransformer:
         self.device = "cpu"
         self.network: Any = None
         self.extractor: Any = None
+
+    def lacks(self, folder: Path) -> list[str]:
+        """What the model's folder must hold and does not, told before any job."""
+        return pretrained.lacking(folder)
 
     def load(self, device: str) -> None:
         """Load network and feature extractor.

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from triptych.core import torchvision
-from triptych.encoders import base
+from triptych.encoders import base, pretrained
 from triptych.encoders.base import EncoderError, ModelCard, Param
 from triptych.encoders.detect import ARRAYS, PARAMETERS, SEEN, Detections, Detector
 
@@ -51,7 +51,9 @@ class AnyDetector(Detector):
     card = CARD
 
     def lacks(self, folder: Path) -> list[str]:
-        """Whether the configuration asks for a backbone of timm, and timm is not installed."""
+        """Files that are not there, or a backbone of timm that the configuration asks for and that is not installed."""
+        if found := pretrained.lacking(folder):
+            return found
         try:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):

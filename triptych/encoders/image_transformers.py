@@ -12,6 +12,7 @@ the checkpoint is never read. ViT-MAE sees all patches in their order, nothing m
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,10 @@ class ImageTransformers:
         self.network: Any = None
         self.pool = str(params["pool"])
         self._tokens, self._special = "mean", 0
+
+    def lacks(self, folder: Path) -> list[str]:
+        """What the model's folder must hold and does not, told before any job."""
+        return pretrained.lacking(folder)
 
     def load(self, device: str) -> None:
         """Load processor and network from the folder that `models.lock` was held against.

@@ -27,6 +27,19 @@ def libraries() -> Any:
     return transformers
 
 
+#: What a network of pictures or sound needs beside its weights: its configuration, and how its input is prepared.
+BESIDE = (("config.json",), ("preprocessor_config.json", "processor_config.json"))
+
+
+def lacking(folder: Path, wanted: Iterable[tuple[str, ...]] = BESIDE) -> list[str]:
+    """What a model's folder must hold and does not: a line for each group of names of which none is there."""
+    return [
+        f"{folder} holds no {' or '.join(names)}; is it a model of this kind, and whole?"
+        for names in wanted
+        if not any((folder / name).is_file() for name in names)
+    ]
+
+
 def config_of(located: Located) -> Any:
     """The configuration of a model's folder.
 

@@ -40,6 +40,15 @@ class SentenceTransformers(TextEncoder):
 
     card = CARD
 
+    def lacks(self, folder: Path) -> list[str]:
+        """Whether the folder is no model of sentence-transformers."""
+        if (folder / "modules.json").is_file():
+            return []
+        return [
+            f"{folder} holds no modules.json, so it is no model of sentence-transformers; read it with "
+            "use: text-transformers"
+        ]
+
     def load(self, device: str) -> None:
         """Load the model of the study file.
 
@@ -47,7 +56,8 @@ class SentenceTransformers(TextEncoder):
             EncoderError: the weights are not here, not what they must be, or no model of sentence-transformers.
         """
         located = weights_of(self)
-        _modules(located.path)
+        if lacking := self.lacks(located.path):
+            raise EncoderError(lacking[0])
         libraries()
         from sentence_transformers import SentenceTransformer
 
@@ -85,16 +95,3 @@ class AllMiniLM(SentenceTransformers):
         licence="Apache-2.0",
         source="sentence-transformers/all-MiniLM-L6-v2; Wang et al. 2020, arXiv:2002.10957",
     )
-
-
-def _modules(folder: Path) -> None:
-    """Refuse what is no model of sentence-transformers (what its modules may be is looked at with the weights).
-
-    Raises:
-        EncoderError: with what to do.
-    """
-    if not (folder / "modules.json").is_file():
-        raise EncoderError(
-            f"{folder} holds no modules.json, so it is no model of sentence-transformers; read it with "
-            "use: text-transformers"
-        )

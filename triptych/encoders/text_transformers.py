@@ -8,9 +8,11 @@ transformers then makes them up at random.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
+from triptych.encoders import pretrained
 from triptych.encoders.base import EncoderError, ModelCard, Param, weights_of
 from triptych.encoders.text_encoder import PARAMETERS, TextEncoder, libraries, readable_tokens
 
@@ -46,6 +48,10 @@ class TextTransformers(TextEncoder):
     """The encoder."""
 
     card = CARD
+
+    def lacks(self, folder: Path) -> list[str]:
+        """What the model's folder must hold and does not, told before any job."""
+        return pretrained.lacking(folder, [("config.json",), ("tokenizer.json", "vocab.txt", "tokenizer_config.json")])
 
     def load(self, device: str) -> None:
         """Load the model of the study file.

@@ -14,6 +14,7 @@ is told as a warning of the video.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,10 @@ class VideoTransformers:
         self.network: Any = None
         self.pool = str(params["pool"])
         self.frames = self._special = 0
+
+    def lacks(self, folder: Path) -> list[str]:
+        """What the model's folder must hold and does not, told before any job."""
+        return pretrained.lacking(folder)
 
     def load(self, device: str) -> None:
         """Load processor and network from the folder that `models.lock` was held against.
