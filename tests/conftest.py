@@ -9,6 +9,7 @@ import pytest
 from support import CHECKOUT, ENVIRONMENT, SHARED, in_checkout
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config, items):
     """Extra tests are part of the run only where their data are: they are left out, not skipped.
 
