@@ -1,6 +1,7 @@
 """Shared by all tests: fixtures, and which extra tests run."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,21 +10,28 @@ import pytest
 from support import CHECKOUT, ENVIRONMENT, SHARED, in_checkout
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config, items):
-    """Extra tests are part of the run only where their data are: they are left out, not skipped.
-
-    Tests of one file stay together when several run at a time, and so do all that share the demo run.
-    """
-    for item in items:
-        name = "demo" if "demo" in item.fixturenames else item.path.name
-        item.add_marker(pytest.mark.xdist_group(name))
+    """Extra tests are part of the run only where their data are: they are left out, not skipped."""
     if SHARED:
         return
     extra = [item for item in items if item.get_closest_marker("shared")]
     if extra:
         config.hook.pytest_deselected(items=extra)
         items[:] = [item for item in items if item not in set(extra)]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Of tests that run side by side, those of one file stay together, and all files that share the demo run."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = nodeid.split("::")[0]
+            text = (CHECKOUT / path).read_text(encoding="utf-8")
+            return "demo" if re.search(r"def test_\w+\([^)]*\bdemo\b", text) else path
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
