@@ -37,10 +37,8 @@ def faults(folder: Path, names: Iterable[str]) -> list[str]:
         folder: of the model.
         names: of its files, relative to the folder.
     """
-    known = set(names)
-    if not any(name.endswith(WEIGHTS) for name in known):
-        return [f"{folder} holds no weights (no file that ends in {', '.join(WEIGHTS)})"]
     found = []
+    known = set(names)
     for name in sorted(known):
         path, base = folder / name, name.rpartition("/")[2]
         if name.endswith(".safetensors"):

@@ -142,6 +142,9 @@ def locate(
     if found.commit:
         _held_against_blobs(found, told or {})
     if kind == "folder":
+        if not any(name.endswith(intact.WEIGHTS) for name in found.files):
+            endings = ", ".join(intact.WEIGHTS)
+            raise WeightsError(f"{model}: {found.path} holds no weights (no file that ends in {endings})")
         faults = intact.faults(found.path, found.files)
         if faults:
             raise WeightsError(f"{model}: {faults[0]}")
