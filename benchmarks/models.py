@@ -119,8 +119,12 @@ def seconds(path: Path) -> tuple[float, float, float]:
     """Wall seconds, CPU seconds and peak MB of a job, as Snakemake measured them."""
     with path.open(encoding="utf-8", newline="") as handle:
         row = next(csv.DictReader(handle, delimiter="\t"))
-    numbers = [row["s"], row["cpu_time"], row["max_rss"]]
-    return tuple(float(one) if re.fullmatch(r"[\d.]+", one) else float("nan") for one in numbers)  # type: ignore
+    # A job that ended before the first look at it has no CPU time or memory ("-" or "NA").
+    wall, processor, memory = (
+        float(row[name]) if re.fullmatch(r"[\d.]+", row[name]) else float("nan")
+        for name in ("s", "cpu_time", "max_rss")
+    )
+    return wall, processor, memory
 
 
 def main() -> None:

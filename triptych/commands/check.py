@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from triptych.commands.check_columns import answer_faults, column_fault, modalities, relabel_faults, text_faults
 from triptych.core.cells import count
-from triptych.core.config import LabelColumn, Metadata, Relabelled, Study, Task, nearest
+from triptych.core.config import Metadata, Relabelled, Study, Task
 from triptych.core.corpus import Corpus, CorpusError, read_corpus
 from triptych.core.paths import Paths
 from triptych.core.study import StudyError, parse_study, read_yaml
@@ -158,7 +159,7 @@ def check_study(study: Study, corpus: Corpus) -> tuple[list[str], list[str]]:
     Returns:
         Faults, and notes on what is odd and no fault (sources that are not there, unlabelled rows).
     """
-    faults = [*_text_faults(study, corpus), *_answer_faults(study), *_relabel_columns(study, corpus)]
+    faults = [*text_faults(study, corpus), *answer_faults(study), *relabel_faults(study, corpus)]
     faults += _task_faults(study, corpus)
     if study.min_ok_fraction > 0 and not any(row.source for row in corpus.rows) and _needs_media(study):
         faults.append("corpus: no row has a source, but encoders of the study read pictures or sound")
@@ -166,95 +167,7 @@ def check_study(study: Study, corpus: Corpus) -> tuple[list[str], list[str]]:
 
 
 def _needs_media(study: Study) -> bool:
-    return any(modality != "text" for modality in _modalities(study).values())
-
-
-def _modalities(study: Study) -> dict[str, str]:
-    """Encoder -> what it reads, of those that are known."""
-    from triptych.encoders import base
-
-    found = {}
-    for name, encoder in study.encoders.items():
-        try:
-            found[name] = base.find(encoder.use).card.modality
-        except base.EncoderError:
-            continue
-    return found
-
-
-def _text_faults(study: Study, corpus: Corpus) -> list[str]:
-    modalities = _modalities(study)
-    wanted = {
-        f"encoders.{name}.text": one.text for name, one in study.encoders.items() if modalities.get(name) == "text"
-    }
-    wanted |= {f"models.{name}.text": model.text for name, model in study.models.items()}
-    wanted |= {f"relabel.{name}.text": one.fields for name, one in study.relabel.items() if one.use == "nli"}
-    faults = []
-    for place, fields in wanted.items():
-        for column in fields:
-            if column == "transcript":
-                if not study.spoken:
-                    faults.append(f"{place}: reads `transcript`, but the study has no `transcripts` of what is said")
-            elif column not in study.transcripts:
-                missing = _column_fault(place, column, corpus, ["transcript", *study.transcripts])
-                faults += missing or _not_allowed(place, column, study)
-    faults += [
-        f"transcripts.{name}: the table has a column of this name, so a text field {name!r} could be either; rename one"
-        for name in study.transcripts
-        if name in corpus.columns and name != "captions"
-    ]
-    for name, encoder in study.encoders.items():
-        for column in _masked(encoder):
-            faults += _column_fault(f"encoders.{name}.params.mask", column, corpus)
-    return faults
-
-
-def _not_allowed(place: str, column: str, study: Study) -> list[str]:
-    """A column that is not in `text_fields` must not be read as text."""
-    if column in study.text_fields:
-        return []
-    listed = ", ".join([*study.text_fields, column])
-    return [
-        f"{place}: {column!r} is not among `text_fields`: a column such as a channel's name or hashtags can tell the "
-        f"label without any look at the video; if it does not, allow it by text_fields: [{listed}]"
-    ]
-
-
-def _masked(encoder: Any) -> list[str]:
-    from triptych.encoders import base
-
-    try:
-        return base.masked_columns(encoder.model_dump())
-    except base.EncoderError:
-        return []
-
-
-def _answer_faults(study: Study) -> list[str]:
-    """Models that read the label or the group of their task as text, themselves or through an encoder."""
-    modalities = _modalities(study)
-    faults = []
-    for task, one in study.tasks.items():
-        answers = {source: place for place, source in (("group", one.group), ("label", one.label)) if source != "none"}
-        for name, model in study.models_of(task).items():
-            read = {f"models.{name}.text": model.text}
-            for feature in model.inputs:
-                encoder = study.features[feature].from_.partition(".")[0] if feature in study.features else ""
-                if modalities.get(encoder) == "text":
-                    place = f"models.{name}: its feature {feature!r} (encoder {encoder!r})"
-                    read[place] = study.encoders[encoder].text
-                    if answers.get(one.label) == "label" and one.label in _masked(study.encoders[encoder]):
-                        faults.append(
-                            f"{place}: masks {one.label!r}, the label of task {task!r}: what is missing from a text "
-                            "tells the answer; mask other columns"
-                        )
-            faults += [
-                f"{place}: reads {field!r}, the {answers[field]} of task {task!r}, which tells the answer; leave it "
-                "out, or name other `tasks` for this model"
-                for place, fields in read.items()
-                for field in fields
-                if field in answers and field not in ("transcript", *study.transcripts)
-            ]
-    return faults
+    return any(modality != "text" for modality in modalities(study).values())
 
 
 def _relabel_faults(study: Study, encoders: dict[str, Any]) -> list[str]:
@@ -274,40 +187,6 @@ def _relabel_faults(study: Study, encoders: dict[str, Any]) -> list[str]:
     return faults + lineage.faults(study.model_dump(by_alias=True, mode="json"))
 
 
-def _relabel_columns(study: Study, corpus: Corpus) -> list[str]:
-    from triptych.learn.relabel import candidates
-    from triptych.learn.relabel_files import RelabelError
-
-    faults = []
-    for name, section in study.relabel.items():
-        if section.against:
-            faults += _column_fault(f"relabel.{name}.against", section.against, corpus)
-            encoder = study.encoders.get(section.encoder or "")
-            fields = section.fields if section.use == "nli" else encoder.text if encoder else []
-            if section.against in fields and section.against not in study.transcripts:
-                faults.append(
-                    f"relabel.{name}.against: the labels are made from {section.against!r} itself, so that agreement "
-                    "with it tells nothing; leave it out of the text"
-                )
-        if isinstance(section.labels, LabelColumn):
-            missing = _column_fault(f"relabel.{name}.labels", section.labels.column, corpus)
-            faults += missing
-            if not missing:
-                try:
-                    candidates(name, section, [{"fields": row.fields} for row in corpus.rows])
-                except RelabelError as error:
-                    faults.append(f"relabel.{name}.labels: {str(error).partition(': ')[2]}")
-    return faults
-
-
-def _column_fault(place: str, column: str, corpus: Corpus, others: Iterable[str] = ()) -> list[str]:
-    if column in corpus.columns:
-        return []
-    known = [*others, *corpus.columns]
-    hint = nearest(column, known) or f" (columns: {', '.join(corpus.columns)})"
-    return [f"{place}: the table has no column {column!r}{hint}"]
-
-
 def _task_faults(study: Study, corpus: Corpus) -> list[str]:
     faults = []
     rows: list[dict[str, Any]] = []
@@ -320,9 +199,9 @@ def _task_faults(study: Study, corpus: Corpus) -> list[str]:
                         f"tasks.{name}.{place}: platform metadata come with downloads, but the table has no URLs"
                     )
             elif isinstance(source, str) and not (place == "group" and source == "none"):
-                faults += _column_fault(f"tasks.{name}.{place}", source, corpus)
+                faults += column_fault(f"tasks.{name}.{place}", source, corpus)
         if task.folds == "predefined":
-            faults += _column_fault(f"tasks.{name}.folds", "fold", corpus)
+            faults += column_fault(f"tasks.{name}.folds", "fold", corpus)
         for column in {one for one in (task.label, task.group) if isinstance(one, str)}:
             odd = [row for row in corpus.rows if not row.fields.get(column, "").isprintable()]
             faults += [
