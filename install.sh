@@ -11,7 +11,7 @@ python=$1 venv=$2 extras=$3
 started=$SECONDS
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 target=".${extras:+[$extras]}"
-echo "Installing triptych$target into $venv ..."
+echo "Installing triptych${extras:+[$extras]} into $venv ..."
 
 # A user's pip configuration (index, certificates, local wheels) holds for uv too, which reads only its own variables.
 setting() { "$venv/bin/python" -m pip config get "global.$1" 2>/dev/null || true; }
