@@ -21,7 +21,7 @@ $(VENV)/.core: pyproject.toml constraints.txt install.sh
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt install.sh
-	./install.sh "$(PYTHON)" "$(VENV)" "test,lint,minilm,models,whisper,yolo,tf,litert,ocr"
+	./install.sh "$(PYTHON)" "$(VENV)" "test,lint,minilm,models,whisper,yolo,tf,litert,ocr,diffusion"
 	@touch $@ $(VENV)/.core
 
 demo: $(VENV)/.core ## the whole workflow on the demo corpus; prints where the report is

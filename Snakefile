@@ -85,6 +85,7 @@ include: "rules/embed.smk"
 include: "rules/relabel.smk"
 include: "rules/task.smk"
 include: "rules/classify.smk"
+include: "rules/networks.smk"
 include: "rules/fuse.smk"
 include: "rules/report.smk"
 

@@ -7,7 +7,10 @@ Steps: train_model, evaluate_model.
 """
 
 FUSED = sorted({model for task in STUDY.tasks for model in PLAN.fused(task)})
-TRAINED = sorted({model for task in STUDY.tasks for model in STUDY.models_of(task)} - set(FUSED))
+EVERY = {name: model for task in STUDY.tasks for name, model in STUDY.models_of(task).items()}
+TUNED = sorted(name for name, model in EVERY.items() if model.head == "finetune")
+NETWORKS = sorted({name for name, model in EVERY.items() if model.network} - set(TUNED))
+TRAINED = sorted(set(EVERY) - set(FUSED) - set(TUNED) - set(NETWORKS))
 
 
 def model_of(wildcards):

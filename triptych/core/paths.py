@@ -105,6 +105,55 @@ class Paths:
         """The comparison of a task's models."""
         return f"{self.root}/comparison/{task}.csv"
 
+    def checkpoint(self, task: str, model: str) -> str:
+        """Folder of a fine-tuned network: the one fitted on all labelled videos."""
+        return f"{self.root}/checkpoints/{task}/{model}"
+
+    def selection(self, task: str, model: str) -> str:
+        """What a choice among models took in each training fold, with digests of what it read."""
+        return f"{self.root}/selection/{task}/{model}.json"
+
+    def curve(self, task: str, model: str, suffix: str) -> str:
+        """Learning curve of a model as `json` or `svg`."""
+        return f"{self.root}/curves/{task}/{model}.{suffix}"
+
+    def reliability(self, task: str, model: str) -> str:
+        """Reliability curve of a model, a picture."""
+        return f"{self.root}/reliability/{task}/{model}.svg"
+
+    def hints(self, task: str) -> str:
+        """Labels that are probably wrong, the likeliest first."""
+        return f"{self.root}/hints/{task}.csv"
+
+    @property
+    def duplicates(self) -> str:
+        """Pairs of near-duplicate videos, and by what they were found."""
+        return f"{self.root}/duplicates/pairs.csv"
+
+    def refused(self, task: str) -> str:
+        """Videos that a task leaves out, since near-duplicates of them lie in other folds."""
+        return f"{self.root}/tasks/{task}/refused.json"
+
+    def summary(self, name: str, shard: str) -> str:
+        """Short texts of a shard's videos, in the form of a transcript."""
+        return f"{self.root}/summaries/{name}/{shard}.jsonl"
+
+    def mapping(self, name: str, suffix: str) -> str:
+        """How well features are told from one another, as `csv`, `json` or `svg`."""
+        return f"{self.root}/crossmodal/mapping/{name}.{suffix}"
+
+    def match(self, name: str, suffix: str) -> str:
+        """Pictures held against words: `json` of the scores, `csv` a row a video, `svg`, `html` of what is shown."""
+        return f"{self.root}/crossmodal/match/{name}.{suffix}"
+
+    def imagined(self, name: str, shard: str) -> str:
+        """Pictures made from the words of a shard's videos, in a file of the store."""
+        return f"{self.root}/crossmodal/imagine/{name}/{shard}.h5"
+
+    def imagined_scores(self, name: str, suffix: str) -> str:
+        """Imagined pictures held against keyframes: `json`, `csv`, `svg`, `html`."""
+        return f"{self.root}/crossmodal/imagine/{name}.{suffix}"
+
     @property
     def report(self) -> str:
         """The report."""

@@ -205,8 +205,8 @@ class Plan:
         return rows.digest(self.rows.values(), columns)
 
     def fused(self, task: str) -> list[str]:
-        """Models of a task that are late fusions."""
-        return [name for name, model in self.study.models_of(task).items() if model.fusion == "late"]
+        """Models of a task that read other models' predictions: late fusions, and choices."""
+        return [name for name, model in self.study.models_of(task).items() if model.reads_members]
 
     def predictions(self, task: str) -> list[str]:
         """Predictions of all models of a task."""

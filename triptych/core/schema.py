@@ -44,7 +44,7 @@ Editors that know YAML schemas check while you type: begin the file with
 ```
 
 NAME stands for a name that you give (letters, digits, `_` and `-`, at most 64): names become folders, rows of the
-comparison and curves of the report. This page is made from the model in `triptych/core/config.py` by `make format`.
+comparison and curves of the report. This page is made from the model in `triptych/core/config/` by `make format`.
 """
 WORDS = {"integer": "whole number", "string": "text", "boolean": "true or false"}
 
@@ -156,7 +156,7 @@ def files() -> dict[Path, str]:
 def faults() -> list[str]:
     """Files that do not agree with the model."""
     return [
-        f"docs/{path.name} does not agree with triptych/core/config.py; run `make format`"
+        f"docs/{path.name} does not agree with triptych/core/config/; run `make format`"
         for path, text in files().items()
         if not path.is_file() or path.read_text(encoding="utf-8") != text
     ]

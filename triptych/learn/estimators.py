@@ -1,4 +1,4 @@
-"""The classifiers behind the heads `logistic`, `mlp`, `knn` and `forest`.
+"""The classifiers behind the heads `logistic`, `mlp`, `knn`, `forest` and `hist_gradient_boosting`.
 
 Each has fit(x, targets, groups, weights) and predict_proba(x); targets hold only classes with something to learn.
 """
@@ -128,3 +128,38 @@ class Forest(_Estimator):
         if not self.multi:
             return p
         return np.stack([one[:, 1] for one in p], axis=1) if isinstance(p, list) else p[:, 1:]
+
+
+class HistGradientBoosting(_Estimator):
+    """Gradient boosting of trees on binned columns; with several labels one model a label."""
+
+    def fit(self, x, targets: np.ndarray, groups: Sequence[str], weights: np.ndarray | None) -> None:
+        """Grow the trees."""
+        from scipy import sparse
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        dense = x.toarray() if sparse.issparse(x) else x
+
+        def one(y):
+            model = HistGradientBoostingClassifier(
+                learning_rate=self.point["learning_rate"],
+                max_iter=self.point["max_iter"],
+                max_leaf_nodes=self.point["max_leaf_nodes"],
+                min_samples_leaf=self.point["min_samples_leaf"],
+                l2_regularization=self.point["l2"],
+                # Its own validation split would part groups.
+                early_stopping=False,
+                random_state=self.seed,
+            )
+            return model.fit(dense, y, sample_weight=weights)
+
+        self.models = [one(column) for column in targets.T] if self.multi else [one(targets.argmax(axis=1))]
+
+    def predict_proba(self, x) -> np.ndarray:
+        """Probabilities (n, K)."""
+        from scipy import sparse
+
+        dense = x.toarray() if sparse.issparse(x) else x
+        if self.multi:
+            return np.stack([model.predict_proba(dense)[:, 1] for model in self.models], axis=1)
+        return self.models[0].predict_proba(dense)

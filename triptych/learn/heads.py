@@ -191,4 +191,4 @@ class Searched:
 def _plain(head: str, point: Mapping[str, Any], multi: bool, seed: int, threads: int):
     from triptych.learn import estimators
 
-    return getattr(estimators, head.capitalize())(point, multi, seed, threads)
+    return getattr(estimators, head.title().replace("_", ""))(point, multi, seed, threads)

@@ -118,6 +118,14 @@ HEAD_PARAMS: dict[str, dict[str, Param]] = {
         "max_depth": Param(None, _either(_one_of(None), _whole(1)), "null or 1 or more", "deepest level of a tree"),
         "calibrate": _CALIBRATE,
     },
+    "hist_gradient_boosting": {
+        "learning_rate": Param(0.1, _number(0, 1, above=True), "above 0, to 1", "weight of each tree", search=True),
+        "max_iter": Param(100, _whole(1, 10_000), "1 to 10000", "most trees (a class)", search=True),
+        "max_leaf_nodes": Param(31, _whole(2), "2 or more", "most leaves of a tree", search=True),
+        "min_samples_leaf": Param(5, _whole(1), "1 or more", "fewest videos of a leaf", search=True),
+        "l2": Param(0.0, _number(0), "0 or more", "L2 penalty", search=True),
+        "calibrate": _CALIBRATE,
+    },
     "majority": {},
     "prior": {},
 }

@@ -73,12 +73,16 @@ class Problem:
         prior = heads.prior(self.targets[train])
         out, seen = np.tile(prior, (len(test), 1)), self.covered[test].copy()
         learn = np.flatnonzero(self.covered[train])
-        matrices = assemble(self.blocks, train, test) if self.blocks else (np.zeros((len(train), 0)), out[:, :0])
+        matrices = (np.zeros((len(train), 0)), out[:, :0])
+        if self.blocks and not self.model.network:
+            matrices = assemble(self.blocks, train, test)
         usable = self.targets[train][learn].any(axis=0).sum() >= (1 if self.multi else 2)
         if matrices is None or (self.blocks and not usable):
             self.notes.add("a training fold has nothing to learn from: its test videos get the training prior")
             return out, np.zeros(len(test), dtype=bool), None
         chosen, done = self._balance(learn, self.targets[train][learn], seed)
+        if self.model.network:
+            return self._network(train[chosen], test, prior, seed), seen, done
         x, groups = matrices[0][chosen], self.groups[train][chosen].tolist()
         head = heads.make(
             self.model.head,
@@ -94,6 +98,17 @@ class Problem:
         if len(rows):
             out[rows] = np.clip(head.predict_proba(matrices[1][rows]), 0.0, 1.0)
         return out, seen, done
+
+    def _network(self, train: np.ndarray, test: np.ndarray, prior: np.ndarray, seed: int) -> np.ndarray:
+        """Probabilities (n, K) of a network that reads the blocks of its rows itself."""
+        from triptych.learn.networks import base
+
+        network = base.make(self.model, self.blocks, multi=self.multi, seed=seed, threads=self.threads)
+        network.fit(train, self.targets[train], self.groups[train].tolist())
+        out, rows = np.tile(prior, (len(test), 1)), np.flatnonzero(self.covered[test])
+        if len(rows):
+            out[rows] = np.clip(network.predict_proba(test[rows]), 0.0, 1.0)
+        return out
 
     def _balance(self, learn: np.ndarray, targets: np.ndarray, seed: int) -> tuple[np.ndarray, dict | None]:
         """Rows of the training fold to learn from (with repetition), and the distributions."""

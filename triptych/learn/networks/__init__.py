@@ -1,0 +1,1 @@
+"""PyTorch networks: heads on sequences, intermediate fusion, fine-tuned text."""
