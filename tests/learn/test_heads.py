@@ -124,7 +124,7 @@ def test_class_weight_helps_the_rare_class():
     y = (random.random(400) < 0.1).astype(int)
     x = random.normal(size=(400, 5)) + y[:, None] * 0.8
     targets = np.eye(2, dtype=bool)[y]
-    for name in ("svc", "linear_svc", "logistic", "knn", "forest", "hist_gradient_boosting"):
+    for name in ("svc", "linear_svc", "logistic", "knn", "forest"):
         options = {"n_estimators": 30, "min_samples_leaf": 10} if name == "forest" else {}
         recall = []
         for weighted in (False, True):
