@@ -41,8 +41,8 @@ def study():
     return found, Paths.of(found)
 
 
-def matrices(model, paths):
-    """Blocks of a model as (n, d) each, targets (n,), and folds (n,)."""
+def matrices(features: list[str], paths):
+    """Features as (n, d) each, targets (n,), and folds (n,)."""
     from triptych.encoders.pooling import read_feature
     from triptych.learn.splits import folds_of
     from triptych.learn.tasks import read_labels
@@ -51,7 +51,7 @@ def matrices(model, paths):
     data = read_labels(paths.labels(TASK)).labelled()
     folds = folds_of(paths.splits(TASK), data, found.tasks[TASK])[0]
     blocks = []
-    for name in model.inputs:
+    for name in features:
         ids, values, _ = read_feature(paths.feature(name))
         where = {video: row for row, video in enumerate(ids)}
         blocks.append(values[[where[video] for video in data.videos]].astype(float))
@@ -112,25 +112,23 @@ def estimator(model, seed: int):
     return GridSearchCV(made, {key: listed}, cv=model.inner, scoring="neg_log_loss") if len(listed) > 1 else made
 
 
-def columns(start: int, width: int):
-    """A step of a pipeline that takes these columns."""
-    from sklearn.preprocessing import FunctionTransformer
+def pipeline(model, spans, seed: int):
+    """Standardised blocks, side by side, reduced where the model says so, and the classifier.
 
-    return FunctionTransformer(lambda x: x[:, start : start + width])
-
-
-def pipeline(model, blocks, seed: int):
-    """Standardised blocks, side by side and scaled, reduced where the model says so, and the classifier."""
+    Args:
+        model: section of the study file.
+        spans: (start, width) of each block among the columns.
+        seed: of the classifier.
+    """
     from sklearn.compose import ColumnTransformer
     from sklearn.decomposition import PCA
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    parts, start = [], 0
-    for number, block in enumerate(blocks):
+    parts = []
+    for number, (start, width) in enumerate(spans):
         steps = [StandardScaler()] + ([PCA(model.reduce.width)] if model.reduce else [])
-        parts.append((f"block{number}", make_pipeline(*steps), list(range(start, start + block.shape[1]))))
-        start += block.shape[1]
+        parts.append((f"block{number}", make_pipeline(*steps), list(range(start, start + width))))
     return make_pipeline(ColumnTransformer(parts), estimator(model, seed))
 
 
@@ -138,46 +136,31 @@ def naive(name: str) -> float:
     """CPU seconds of fitting and predicting by scikit-learn's classes, for each fold and seed."""
     from sklearn.ensemble import StackingClassifier, VotingClassifier
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
     from threadpoolctl import threadpool_limits
 
     from triptych.learn import seeds
 
     found, paths = study()
     model = found.models[name]
-    if model.fusion == "late":
-        members = {one: found.models[one] for one in model.members}
-        features, joined, start = {}, [], 0
-        for feature in dict.fromkeys(one for member in members.values() for one in member.inputs):
-            blocks, y, folds = matrices(type(model)(inputs=[feature], head="logistic"), paths)
-            features[feature] = (start, blocks[0].shape[1])
-            start += blocks[0].shape[1]
-            joined.append(blocks[0])
+    members = {one: found.models[one] for one in model.members}
+    features = list(dict.fromkeys(one for part in (model, *members.values()) for one in part.inputs))
+    blocks, y, folds = matrices(features, paths)
+    starts = np.cumsum([0, *(block.shape[1] for block in blocks)])
+    where = {one: (int(starts[at]), blocks[at].shape[1]) for at, one in enumerate(features)}
+    x = np.concatenate(blocks, axis=1)
 
-        def build(seed):
-            parts = []
-            for one, member in members.items():
-                at, width = features[member.inputs[0]]
-                block = joined[list(features).index(member.inputs[0])]
-                parts.append(
-                    (one, make_pipeline(columns(at, width), *pipeline(member, [block], seed).named_steps.values()))
-                )
-            if model.head == "logistic":
-                return StackingClassifier(parts, LogisticRegression(max_iter=1000), cv=model.inner)
-            return VotingClassifier(parts, voting="soft")
-
-        x, runs = np.concatenate(joined, axis=1), 1
-    else:
-        blocks, y, folds = matrices(model, paths)
-        x, runs = np.concatenate(blocks, axis=1), seeds.count(model)
-
-        def build(seed):
-            return pipeline(model, blocks, seed)
+    def build(seed: int):
+        if not members:
+            return pipeline(model, [where[one] for one in model.inputs], seed)
+        parts = [(one, pipeline(part, [where[x] for x in part.inputs], seed)) for one, part in members.items()]
+        if model.head == "logistic":
+            return StackingClassifier(parts, LogisticRegression(max_iter=1000), cv=model.inner)
+        return VotingClassifier(parts, voting="soft")
 
     warnings.filterwarnings("ignore")
     with threadpool_limits(limits=1):
         started = time.process_time()
-        for seed in range(runs):
+        for seed in range(1 if members else seeds.count(model)):
             for fold in np.unique(folds):
                 fitted = build(seed).fit(x[folds != fold], y[folds != fold])
                 fitted.predict_proba(x[folds == fold])
