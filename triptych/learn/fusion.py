@@ -2,7 +2,8 @@
 
 A late fusion reads its members' predictions files, the labels and the splits; nothing else. The meta model of outer
 fold k is fitted on the members' inner rows of k only: out-of-fold predictions of models that have seen neither the
-row's group nor any video of fold k. (One out-of-fold table shared by all folds leaks: each fold's labels are in the
+row's group nor any video of fold k. Thresholds of decisions are chosen on the same rows, those of a stack by stacks
+that had not seen the row's group. (One out-of-fold table shared by all folds leaks: each fold's labels are in the
 members that predicted the others.) For unlabelled videos it is fitted on all test rows, which no metric then reads.
 """
 
@@ -17,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from triptych.core.config import Model
-from triptych.learn import balance, calibrate, heads, seeds
+from triptych.learn import balance, calibrate, decide, heads, seeds
 from triptych.learn.params import FUSION_PARAMS, candidates, values_of
+from triptych.learn.splits import assign
 from triptych.learn.table import Key, LeakError, Part, read_predictions, runs_of
 from triptych.learn.tasks import Labels
 
@@ -222,14 +224,20 @@ def fuse(
             videos, own = [data.videos[row] for row in test], seeds.of(seed, repeat, run)
             rows = _gather(read, ("test", repeat, fold, run), videos, names)
             learned = rows.take(np.array([], dtype=int))
-            if model.head == "logistic":
+            if model.head == "logistic" or model.decide.chosen:
                 inner = ("inner", repeat, fold, run)
                 _refuse_leaks(read, inner, data, train, groups[test])
                 learned = _gather(read, inner, [data.videos[row] for row in train], names)
             fitted, done = _fit(model, names, multi, own, learned, targets[train], groups[train], data.classes)
             balanced += [{"repeat": repeat, "outer": fold, **one} for one in done if not run]
             p, seen = fitted.predict_proba(rows), fitted.covers(rows)
-            parts.append(Part("test", fold, repeat, own, videos, p, seen, targets[test], run))
+            tested, within = Part("test", fold, repeat, own, videos, p, seen, targets[test], run), None
+            if model.decide.chosen:
+                salt = f"decide {seed + repeat} {fold}"
+                held = _held_out(model, names, multi, own, learned, targets[train], groups[train], data.classes, salt)
+                known = [data.videos[row] for row in train]
+                within = Part("inner", fold, repeat, own, known, held, fitted.covers(learned), targets[train], run)
+            parts.append(decide.decided(model.decide, tested, within)[0])
     if unlabelled:
         rows = _gather(read, ("new", 0, -1, 0), unlabelled, names)
         learned = rows.take(np.array([], dtype=int))
@@ -237,8 +245,23 @@ def fuse(
             learned = _all_tests(read, data, folds[0], names, runs)
         fitted, _ = _fit(model, names, multi, seed, learned, targets, groups, data.classes)
         p, seen = fitted.predict_proba(rows), fitted.covers(rows)
-        parts.append(Part("new", -1, 0, seed, unlabelled, p, seen, None))
+        parts.append(decide.decided_new(model.decide, Part("new", -1, 0, seed, unlabelled, p, seen, None), parts))
     return parts, balanced
+
+
+def _held_out(model: Model, names, multi, seed, learned: Members, targets, groups, classes, salt: str) -> np.ndarray:
+    """Probabilities (n, K) of training rows by fusions that had not seen their groups.
+
+    A stack is fitted on the inner rows of some groups and predicts those of the others; means and products learn
+    nothing from these rows.
+    """
+    found = assign(groups.tolist(), targets, min(model.inner, len(set(groups.tolist()))), salt)
+    of_row, held = np.array([found[group] for group in groups.tolist()]), np.zeros(targets.shape)
+    for one in np.unique(of_row):
+        train, test = np.flatnonzero(of_row != one), np.flatnonzero(of_row == one)
+        fitted, _ = _fit(model, names, multi, seed, learned.take(train), targets[train], groups[train], classes)
+        held[test] = fitted.predict_proba(learned.take(test))
+    return held
 
 
 def _all_tests(read, data: Labels, of_row: np.ndarray, names, runs: int) -> Members:

@@ -18,7 +18,7 @@ import numpy as np
 from triptych.core.config import Model, Task
 from triptych.core.files import replace_json
 from triptych.learn import balance as balancing
-from triptych.learn import fusion, heads, seeds
+from triptych.learn import decide, fusion, heads, seeds
 from triptych.learn.inputs import Block, FeatureBlock, assemble, covered
 from triptych.learn.params import TEXT_PARAMS, as_model, validate, values_of
 from triptych.learn.splits import assign, folds_of
@@ -179,7 +179,8 @@ def run_model(
         Facts for the log: fits, videos, balanced (a mapping a fold), notes.
 
     Raises:
-        ValueError: faulty parameters, other labels or splits than the inputs were made with.
+        ValueError: faulty parameters, other labels or splits than the inputs were made with, a rule of decisions that
+            does not fit the task.
         LeakError: a leak.
     """
     from threadpoolctl import threadpool_limits
@@ -191,6 +192,8 @@ def run_model(
     everything = read_labels(labels)
     data, unlabelled = everything.labelled(), everything.unlabelled()
     folds = folds_of(splits, data, task)
+    decide.refuse(model, task.multi_label, len(data.classes))
+    inner = max(inner, model.inner) if model.decide.chosen else inner
     with threadpool_limits(limits=threads):
         if model.fusion == "late":
             parts, balanced = fusion.fuse(model, data, folds, unlabelled, members or {}, task.multi_label, task.seed)
@@ -239,15 +242,17 @@ def _cross_fit(problem: Problem, folds: np.ndarray, unlabelled: list[str], task:
                 p, seen, done = problem.fit_predict(train, test, seed)
                 if done and not run:
                     problem.balanced.append({"repeat": repeat, "outer": fold, **done})
-                parts.append(Part("test", fold, repeat, seed, videos, p, seen, problem.targets[test], run))
+                tested, within = Part("test", fold, repeat, seed, videos, p, seen, problem.targets[test], run), None
                 if inner:
                     # The runs share inner folds, so that they differ by their seeds alone.
-                    parts.append(_inner_part(problem, train, fold, repeat, (task.seed + repeat, seed), run, inner))
+                    within = _inner_part(problem, train, fold, repeat, (task.seed + repeat, seed), run, inner)
+                parts += decide.decided(problem.model.decide, tested, within)
     if unlabelled:
         rows, everything = np.arange(len(data.videos), problem.size), np.arange(len(data.videos))
         fits = [problem.fit_predict(everything, rows, seeds.of(task.seed, 0, run))[:2] for run in range(runs)]
         p, seen = np.mean([p for p, _ in fits], axis=0), fits[0][1]
-        parts.append(Part("new", -1, 0, task.seed, unlabelled, p, seen, None))
+        new = Part("new", -1, 0, task.seed, unlabelled, p, seen, None)
+        parts.append(decide.decided_new(problem.model.decide, new, parts))
     return parts
 
 
