@@ -26,7 +26,8 @@ from triptych.evaluate.predictions import Predictions, groups_of, read
 VERSION = "2"
 
 #: What of a model's section of the study file is kept beside its numbers.
-DESCRIBED = ("inputs", "text", "vectorizer", "head", "params", "fusion", "members", "select", "balance", "decide", "inner")
+DESCRIBED = ("inputs", "text", "vectorizer", "head", "params", "fusion", "members", "select", "balance", "decide")
+DESCRIBED += ("inner",)
 
 
 def evaluate_model(
