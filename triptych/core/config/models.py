@@ -149,8 +149,8 @@ class Model(Section):
     def _selects(self) -> None:
         if len(self.select) < 2:
             raise ValueError("`select` needs at least two models to choose from")
-        if self.inputs or self.text or self.members or self.fusion:
-            raise ValueError("`select` reads other models; leave out `inputs`, `text`, `members` and `fusion`")
+        if self.inputs or self.text or self.members or self.fusion or self.head != "logistic":
+            raise ValueError("`select` reads other models; leave out `inputs`, `text`, `members`, `fusion` and `head`")
 
     def _late(self) -> None:
         if len(self.members) < 2:
