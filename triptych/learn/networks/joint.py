@@ -69,7 +69,7 @@ class JointNetwork(BlockNetwork):
         width = self.params["width"]
         return nn.ModuleDict(
             {
-                "values": nn.ModuleList(nn.Linear(width, width) for _ in range(count)),
+                "inside": nn.ModuleList(nn.Linear(width, width) for _ in range(count)),
                 "gates": nn.Linear(count * width, count * width),
             }
         )
@@ -109,7 +109,7 @@ def _gated(layers: nn.ModuleDict, values: Tensor) -> Tensor:
 
     join = layers["join"]
     hidden = torch.stack(
-        [layer(one) for layer, one in zip(join["values"], values.unbind(1), strict=True)], dim=1
+        [layer(one) for layer, one in zip(join["inside"], values.unbind(1), strict=True)], dim=1
     ).tanh()
     gates = join["gates"](values.flatten(1)).sigmoid().view_as(hidden)
     return layers["drop"]((gates * hidden).sum(dim=1))
