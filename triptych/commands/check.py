@@ -217,12 +217,23 @@ def _task_faults(study: Study, corpus: Corpus) -> list[str]:
 
             rows = rows or [{"slug": row.slug, "line": row.line, "fields": row.fields} for row in corpus.rows]
             try:
-                _held_against_splits(resolve(name, task, rows, {}).labelled(), task, Paths.of(study).splits(name))
+                labels = resolve(name, task, rows, {}).labelled()
+                faults += _decision_faults(study, name, len(labels.classes))
+                _held_against_splits(labels, task, Paths.of(study).splits(name))
             except TaskError as error:
                 faults.append(f"tasks.{name}: {str(error).removeprefix(f'task {name!r}: ')}")
             except SplitError as error:
                 faults.append(f"tasks.{name}: {error}")
     return faults
+
+
+def _decision_faults(study: Study, task: str, classes: int) -> list[str]:
+    """Models that would decide more labels a video than the task has."""
+    return [
+        f"models.{name}.decide.k: {model.decide.k} labels a video, but task {task!r} has {classes} classes"
+        for name, model in study.models_of(task).items()
+        if model.decide.k is not None and model.decide.k > classes
+    ]
 
 
 def _held_against_splits(labels: Any, task: Task, path: str) -> None:

@@ -2,8 +2,8 @@
 
 The best single modality is the model that reads one panel only (heard, said or seen) with the highest out-of-fold
 score. It is chosen by the same videos that it is tested on, which favours it: a fusion that beats it did so against a
-slightly optimistic reference. Tests are two-sided, on the videos' scores (right or wrong; F1 with several labels), with
-Holm's correction over all rows but the reference.
+slightly optimistic reference. Tests are two-sided, on the videos' scores (right or wrong; F1 with several labels; their
+mean over repeats and seeds), with Holm's correction over all rows but the reference.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from triptych.evaluate.modality import is_baseline, is_single, panels
 from triptych.evaluate.paired import holm, paired_p, same_videos, video_scores
 from triptych.evaluate.predictions import Predictions, groups_of, read
 
-VERSION = "1"
+VERSION = "2"
 
 SINGLE = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "roc_auc", "log_loss", "brier", "ece")
 MULTI = (
@@ -180,7 +180,8 @@ def _described(name: str, spec: Mapping[str, Any], study: Mapping[str, Any]) -> 
 
 
 def _measured(told: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    row: dict[str, Any] = {"n": told["n"], "groups": told["groups"]}
+    row: dict[str, Any] = {name: told[name] for name in ("n", "groups")}
+    row |= {"seeds": told["seeds_n"], "sd_seeds": told["sd_seeds"]}
     for name in names:
         row[name] = told["all"][name]["value"]
         if name in WITH_INTERVAL:

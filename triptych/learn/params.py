@@ -264,6 +264,11 @@ def validate(model: Model | Mapping[str, Any], name: str = "") -> list[str]:
     for member in weights if model.fusion == "late" and isinstance(weights, Mapping) else ():
         if member not in model.members:
             faults.append(f"{place}.weights: {member!r} is no member{nearest(str(member), model.members)}")
+    if model.reads_members and model.seeds is not None:
+        faults.append(
+            f"{place.removesuffix('.params')}.seeds: it has as many seeds as the one of its members with most; give "
+            "`seeds` to the members"
+        )
     if model.balance != "none" and (model.head in ("majority", "prior", "mean", "log_product")):
         faults.append(f"{place.removesuffix('.params')}.balance: `{model.head}` fits nothing that could be balanced")
     return faults

@@ -48,6 +48,11 @@ class Decide(Section):
     k: int | None = Field(None, ge=1)
     """For `top_k`: labels a video; chosen on inner validation by default."""
 
+    @property
+    def chosen(self) -> bool:
+        """Whether thresholds, or the number of labels, are chosen on inner validation."""
+        return self.rule in ("global", "per_label") or (self.rule == "top_k" and self.k is None)
+
 
 class Model(Section):
     """A model (an experiment): a head on features or text, a fusion, or a choice among other models."""
@@ -130,6 +135,10 @@ class Model(Section):
             raise ValueError("`reduce` belongs to a head on features")
         if self.decide.k is not None and self.decide.rule != "top_k":
             raise ValueError("`decide.k` belongs to `rule: top_k`")
+        if self.decide.threshold != 0.5 and self.decide.rule != "fixed":
+            raise ValueError("`decide.threshold` belongs to `rule: fixed`")
+        if self.select and self.decide != Decide():
+            raise ValueError("a choice takes its models' decisions; give `decide` to them")
         return self
 
     def _selects(self) -> None:

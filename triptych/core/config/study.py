@@ -10,7 +10,7 @@ from triptych.core.config.crossmodal import Duplicates, Imagine, Mapping, Match,
 from triptych.core.config.encoders import Encoder, Feature, Transcript
 from triptych.core.config.labels import Relabel, Relabelled, Task
 from triptych.core.config.media import Audio, Fetch, Keyframes, Limits
-from triptych.core.config.models import SEQUENCE_HEADS, Model
+from triptych.core.config.models import SEQUENCE_HEADS, Decide, Model
 from triptych.core.config.report import Evaluate, Report
 from triptych.core.config.section import Name, Section, nearest
 
@@ -119,6 +119,12 @@ class Study(Section):
                     kind = "a choice" if self.models[member].select else "a late fusion"
                     yield f"models.{name}: member {member!r} is itself {kind}; name its members instead"
             yield from self._sequences(name, model)
+            single = [one for one in model.tasks or self.tasks if one in self.tasks and not self.tasks[one].multi_label]
+            if model.decide != Decide() and single:
+                yield (
+                    f"models.{name}.decide: it is for tasks with several labels a video, and {single[0]!r} has one; "
+                    "name the model's `tasks`, or leave `decide` out"
+                )
             if name in ("majority", "prior") and model.head != name:
                 yield f"models.{name}: this name belongs to the baseline"
 
@@ -173,10 +179,17 @@ class Study(Section):
         return {name: model for name, model in named.items() if model.tasks is None or task in model.tasks}
 
     def inner_folds(self, model: str, task: str) -> int:
-        """Inner folds for which `model` must also predict, because a stack of this task reads it; 0 for none."""
+        """Inner folds for which `model` must also predict; 0 for none.
+
+        A stack or a choice of this task reads them, or thresholds are chosen on them: the model's own, or those of a
+        late fusion.
+        """
+        models = self.models_of(task)
         wanted = [
             other.inner
-            for other in self.models_of(task).values()
-            if (other.fusion == "late" and other.head == "logistic" and model in other.members) or model in other.select
+            for other in models.values()
+            if (model in other.members and (other.head == "logistic" or other.decide.chosen)) or model in other.select
         ]
+        own = models.get(model)
+        wanted += [own.inner] if own is not None and own.decide.chosen and not own.reads_members else []
         return max(wanted, default=0)
