@@ -93,5 +93,6 @@ include: "rules/report.smk"
 if workflow.is_main_process:
     networks = [name for name, card in {**SPEECH_CARDS, **CARDS}.items() if card.gpu]
     networks += [name for name, section in STUDY.relabel.items() if section.use == "nli"]
+    networks += TUNED
     if told := device.notice(STUDY.gpus, networks):
         print(told, file=sys.stderr)
