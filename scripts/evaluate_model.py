@@ -3,9 +3,10 @@
 from triptych.core.job import job
 
 with job(snakemake):
+    from triptych.evaluate.calibration_curve import draw_model
     from triptych.evaluate.metrics import evaluate_model
 
-    evaluate_model(
+    told = evaluate_model(
         snakemake.input.predictions,
         snakemake.input.labels,
         snakemake.output.metrics,
@@ -16,4 +17,12 @@ with job(snakemake):
         svg=snakemake.output.svg,
         csv=snakemake.output.csv,
         multi_label=snakemake.params.multi_label,
+    )
+    draw_model(
+        snakemake.input.predictions,
+        snakemake.input.labels,
+        snakemake.output.reliability,
+        metrics=told,
+        evaluate=snakemake.params.evaluate,
+        title=f"{snakemake.wildcards.model}: {snakemake.wildcards.task}",
     )

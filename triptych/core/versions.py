@@ -54,6 +54,8 @@ STAGES = {
     "predict": "learn/predict.py",
     "metrics": "evaluate/metrics.py",
     "compare": "evaluate/compare.py",
+    "hints": "evaluate/hints.py",
+    "curve": "learn/curve.py",
     "report": "report/page.py",
 }
 #: Files of a stage that are not Python.
