@@ -70,9 +70,10 @@ def learning_curve(
     """
     from threadpoolctl import threadpool_limits
 
-    model, task = as_model(model), as_task(task)
+    model = as_model(model)
     if model.reads_members:
         raise ValueError(f"model {name!r} reads other models' predictions; only models that are trained have a curve")
+    task = as_task(task)
     if faults := validate(model, name):
         raise ValueError("\n".join(faults))
     data = read_labels(labels).labelled()

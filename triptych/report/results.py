@@ -22,7 +22,7 @@ from triptych.report.history import read_history
 from triptych.report.tables import read_rows
 
 #: Runs of the history, and labels in doubt, that the page shows.
-RUNS, HINTED = 10, 24
+RUNS, HINTED = 10, 12
 #: Seeds that the score of a network should rest on.
 SEEDS = 5
 

@@ -127,8 +127,8 @@ function availability(task) {
     ...shown.flatMap((pattern) => {
       const name = pattern.has.join(" + ") || "none of the inputs", range = (row) => pattern.between[row.model] || [null, null];
       return [
-        { head: [name, el("small", null, `n = ${count(pattern.n)}, ${plural(pattern.groups, "group")}`)], number: true, sort: (row) => pattern.scores[row.model], cell: (row) => [share(pattern.scores[row.model]), el("span", { class: "interval" }, between(...range(row)))] },
-        { head: el("span", { class: "sr" }, `${name}, picture`), class: "forest thin", cell: (row) => whisker(pattern.scores[row.model], ...range(row), panelOf(row), []) }];
+        { head: () => [name, el("small", null, `n = ${count(pattern.n)}, ${plural(pattern.groups, "group")}`)], number: true, sort: (row) => pattern.scores[row.model], cell: (row) => [share(pattern.scores[row.model]), el("span", { class: "interval" }, between(...range(row)))] },
+        { head: () => el("span", { class: "sr" }, `${name}, picture`), class: "forest thin", cell: (row) => whisker(pattern.scores[row.model], ...range(row), panelOf(row), []) }];
     }),
   ];
   const table = (rows) => sortedTable(() => `${task.multi ? "F1 per video" : "Accuracy"} in percent and 95 % intervals, by the inputs that a video has.${others}`, columns, rows, { rowClass: (row) => (row.kind === "baseline" ? "baseline" : null) }).node;

@@ -66,11 +66,11 @@ function confusion(task, model, large) {
 
 function detail(task, model, place) {
   const large = task.classes.length > 20, where = `reliability/${task.name}/${model}.svg`;
-  place.replaceChildren(el("div", { class: large ? null : "pair" },
-    confusion(task, model, large),
-    el("div", null, task.multi ? el("p", { class: "soft small" }, `Decisions: ${task.decided[model]}.`) : null, selected(task, model), perClass(task, model), perFold(task, model)),
-    picture(task.reliability[model], `Reliability curve of ${model} for ${task.name}, also in ${where}`,
-      "Reliability: on the dashed line, predictions of 80 % come true in 80 of 100 cases. ECE: mean distance from it.")));
+  place.replaceChildren(
+    el("div", { class: large ? null : "pair" }, confusion(task, model, large),
+      picture(task.reliability[model], `Reliability curve of ${model} for ${task.name}, also in ${where}`,
+        "Reliability: on the dashed line, predictions of 80 % come true in 80 of 100 cases. ECE: mean distance from it.")),
+    el("div", { class: "after" }, task.multi ? el("p", { class: "soft small" }, `Decisions: ${task.decided[model]}.`) : null, selected(task, model), perClass(task, model), perFold(task, model)));
 }
 
 function curves(task) {
@@ -96,7 +96,7 @@ function hints(task) {
   return [el("h3", null, "Labels in doubt"),
     el("p", null, `${plural(told.count, "label")} that most models doubt, from predictions by models that had not seen the video (confident learning). These are hints, not corrections: a hard or unusual video looks the same. ` +
       `Nothing was changed by them; look at the video before you change the table.`),
-    el("details", { open: told.count < 9 }, el("summary", null, told.count > told.rows.length ? `The first ${told.rows.length}; all are in hints/${task.name}.csv` : `All of them, also in hints/${task.name}.csv`), table(`Labels of ${task.name} in doubt, the strongest first`, columns, told.rows))];
+    table(`Labels of ${task.name} in doubt, the strongest doubt first` + (told.count > told.rows.length ? `: the first ${told.rows.length} of ${count(told.count)}; all are in hints/${task.name}.csv` : `, also in hints/${task.name}.csv`), columns, told.rows)];
 }
 
 // How zero-shot labels were made, how far people agree with them, and which models read what they were made from.
