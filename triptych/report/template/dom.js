@@ -41,6 +41,8 @@ const METRICS = {
 
 const duration = (seconds) => (seconds < 100 ? `${seconds.toFixed(seconds < 10 ? 1 : 0)} s` : seconds < 6000 ? `${(seconds / 60).toFixed(0)} min` : `${(seconds / 3600).toFixed(1)} h`);
 
+// A name that may be parted after `_` and `-`.
+const breakable = (name) => name.split(/(?<=[_-])/).map((part) => [part, el("wbr")]);
 const headText = (column) => (typeof column.head === "function" ? column.head() : column.head);
 const headOf = (column, child) => el("th", { scope: "col", class: column.number ? "number" : column.class, title: column.title }, child || headText(column));
 const lineOf = (columns, row, rowClass) => el("tr", { class: rowClass ? rowClass(row) : null }, columns.map((column) =>

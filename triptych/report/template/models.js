@@ -29,7 +29,7 @@ function modelColumns(task) {
   const seeds = (row) => [count(row.seeds || 1), absentNumber(row.sd_seeds) ? null : el("span", { class: "interval" }, ` sd ${share(row.sd_seeds)}`)];
   const uses = (name) => task.rows.some((row) => row[name] && row[name] !== "none");
   return [
-    { head: "model", heading: true, sort: (row) => row.model, cell: (row) => [kindMark(row), row.model, isReference(row) ? el("span", { class: "badge" }, "best single") : null,
+    { head: "model", heading: true, sort: (row) => row.model, cell: (row) => [kindMark(row), breakable(row.model), isReference(row) ? el("span", { class: "badge" }, "best single") : null,
       wrong.has(row.model) ? el("span", { class: "badge warn", title: "a network's score depends on the numbers it starts from; it should rest on five seeds at least" }, "few seeds") : null,
       row.label_source ? el("small", null, el("b", null, "label source: "), row.label_source) : null] },
     { ...score(metric), head: `${METRICS[metric]} %, 95 % interval` },
@@ -89,7 +89,7 @@ function moreNumbers(task) {
   const names = task.multi ? ["weighted_f1", "samples_f1", "subset_accuracy", "hamming_loss", "roc_auc", "log_loss", "brier", "ece"] : ["weighted_f1", "roc_auc", "log_loss", "brier", "ece"];
   const seconds = (stage, head) => ({ head, number: true, sort: (row) => row[stage], cell: (row) => (absentNumber(row[stage]) ? "–" : row[stage].toFixed(1)) });
   const columns = [
-    { head: "model", heading: true, sort: (row) => row.model, cell: (row) => [kindMark(row), row.model] },
+    { head: "model", heading: true, sort: (row) => row.model, cell: (row) => [kindMark(row), breakable(row.model)] },
     ...names.map((name) => ({ head: METRICS[name], number: true, sort: (row) => row[name], cell: (row) => number(row[name]) })),
     { head: "difference to best single", number: true, sort: (row) => row.difference, cell: (row) => (absentNumber(row.difference) ? "–" : `${row.difference > 0 ? "+" : ""}${number(row.difference)}`) },
     { head: "p", number: true, title: "not corrected", sort: (row) => row.p, cell: (row) => pValue(row.p) },
@@ -123,7 +123,7 @@ function availability(task) {
   if (task.availability.length < 2) return null;
   const shown = task.availability.slice(0, PATTERNS), left = task.availability.slice(PATTERNS);
   const columns = [
-    { head: "model", heading: true, sort: (row) => row.model, cell: (row) => [kindMark(row), row.model] },
+    { head: "model", heading: true, sort: (row) => row.model, cell: (row) => [kindMark(row), breakable(row.model)] },
     ...shown.flatMap((pattern) => {
       const name = pattern.has.join(" + ") || "none of the inputs", range = (row) => pattern.between[row.model] || [null, null];
       return [
