@@ -87,6 +87,7 @@ include: "rules/task.smk"
 include: "rules/classify.smk"
 include: "rules/networks.smk"
 include: "rules/fuse.smk"
+include: "rules/curves.smk"
 include: "rules/report.smk"
 
 

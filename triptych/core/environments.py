@@ -25,7 +25,7 @@ STAGES = {
     "media": ("intake", "media"),
     "speech": ("transcribe",),
     "encoders": ("embed",),
-    "learn": ("task", "classify", "fuse"),
+    "learn": ("task", "classify", "fuse", "curves"),
     "networks": ("networks",),
     "relabel": ("relabel",),
     "report": ("report",),

@@ -217,6 +217,20 @@ class Plan:
         models = self.study.models_of(task)
         return [self.paths.selection(task, one) for one in self.choices(task) if model in (one, *models[one].select)]
 
+    def looking(self, task: str) -> list[str]:
+        """Models of a task that look at videos: all but the baselines."""
+        return [name for name, model in self.study.models_of(task).items() if model.head not in ("majority", "prior")]
+
+    def curves(self) -> list[str]:
+        """Learning curves that are asked for, a picture and its numbers each."""
+        wanted = self.study.evaluate.curves
+        pairs = [(task, name) for task in self.study.tasks for name in self.study.models_of(task) if name in wanted]
+        return [self.paths.curve(task, name, suffix) for task, name in pairs for suffix in ("json", "svg")]
+
+    def hints(self) -> list[str]:
+        """Hints at labels that are probably wrong, a file a task."""
+        return [self.paths.hints(task) for task in self.study.tasks] if self.study.evaluate.label_hints else []
+
     def predictions(self, task: str) -> list[str]:
         """Predictions of all models of a task."""
         return [self.paths.predictions(task, model) for model in self.study.models_of(task)]

@@ -55,6 +55,8 @@ STAGES = {
     "select": "learn/select.py",
     "metrics": "evaluate/metrics.py",
     "compare": "evaluate/compare.py",
+    "hints": "evaluate/hints.py",
+    "curve": "learn/curve.py",
     "report": "report/page.py",
 }
 #: Files of a stage that are not Python.

@@ -171,6 +171,8 @@ class Study(Section):
         for one in self.evaluate.curves:
             if one not in self.models:
                 yield f"evaluate.curves: there is no model {one!r}{nearest(one, self.models)}"
+            elif self.models[one].reads_members:
+                yield f"evaluate.curves: {one!r} reads other models' predictions; name its members instead"
 
     def _sequences(self, name: str, model: Model):
         """Sequence features are for networks, and heads of sequences read nothing else."""

@@ -1,0 +1,13 @@
+"""Pictures held against words, and made from words, as the report shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from triptych.core.paths import Paths
+
+
+def section(study: Mapping[str, Any], paths: Paths) -> str:
+    """Escaped HTML of the matches and imagined pictures of a study; empty when there is none."""
+    return ""
