@@ -74,6 +74,7 @@ rule build_report:
         # What encoders noted of each video: sounds, objects and their boxes.
         notes=[PLAN.embeddings(encoder) for encoder in STUDY.encoders if CARDS[encoder].notes],
         relabel=PLAN.relabel_reviews(),
+        mapping=PLAN.crossmodal_mapping(),
     output:
         report=PATHS.report,
         config=PATHS.config,

@@ -54,6 +54,7 @@ STAGES = {
     "predict": "learn/predict.py",
     "metrics": "evaluate/metrics.py",
     "compare": "evaluate/compare.py",
+    "mapping": "crossmodal/mapping.py",
     "report": "report/page.py",
 }
 #: Files of a stage that are not Python.
