@@ -56,6 +56,7 @@ wildcard_constraints:
     relabel=r"[A-Za-z0-9_-]+",
     task=r"[A-Za-z0-9_-]+",
     model=r"[A-Za-z0-9_-]+",
+    mapping=r"[A-Za-z0-9_-]+",
 
 
 localrules:
@@ -67,6 +68,7 @@ localrules:
     relabels,
     predictions,
     comparisons,
+    mappings,
     report,
 
 
@@ -88,6 +90,7 @@ include: "rules/classify.smk"
 include: "rules/networks.smk"
 include: "rules/fuse.smk"
 include: "rules/curves.smk"
+include: "rules/mapping.smk"
 include: "rules/report.smk"
 
 

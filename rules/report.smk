@@ -77,6 +77,7 @@ rule build_report:
         relabel=PLAN.relabel_reviews(),
         curves=PLAN.curves(),
         hints=PLAN.hints(),
+        mapping=PLAN.crossmodal_mapping(),
     output:
         report=PATHS.report,
         config=PATHS.config,

@@ -151,6 +151,7 @@ def check_study_alone(study: Study, installed: bool = True) -> list[str]:
     faults += study_faults(study.models, study.tasks, installed)
     faults += checkpoint.faults(study, installed)
     faults += _relabel_faults(study, encoders)
+    faults += _mapping_faults(study)
     if study.fetch.cookies and not Path(study.fetch.cookies).is_file():
         faults.append(f"fetch.cookies: there is no file {study.fetch.cookies!r}")
     for name, source in study.transcripts.items():
@@ -190,6 +191,14 @@ def _relabel_faults(study: Study, encoders: dict[str, Any]) -> list[str]:
             elif not Path(section.checked).is_file():
                 faults.append(f"relabel.{name}.checked: there is no file {section.checked!r}")
     return faults + lineage.faults(study.model_dump(by_alias=True, mode="json"))
+
+
+def _mapping_faults(study: Study) -> list[str]:
+    """Faults of features that are mapped to one another."""
+    from triptych.crossmodal import mapping
+
+    pools = {name: feature.pool for name, feature in study.features.items()}
+    return [fault for name, section in study.mapping.items() for fault in mapping.faults(name, section, pools)]
 
 
 def _task_faults(study: Study, corpus: Corpus) -> list[str]:

@@ -28,12 +28,19 @@ STAGES = {
     "learn": ("task", "classify", "fuse", "curves"),
     "networks": ("networks",),
     "relabel": ("relabel",),
+    "crossmodal": ("mapping",),
     "report": ("report",),
 }
 #: Environment -> module with a registry of classes, whose cards name extras.
 REGISTRIES = {"encoders": "triptych.encoders.base", "speech": "triptych.speech.base"}
 #: Extras that a stage uses where they are there, without a card that names them.
-EXTRAS = {"media": {"ffmpeg"}, "speech": {"ocr"}, "relabel": {"models"}, "networks": {"models"}}
+EXTRAS = {
+    "media": {"ffmpeg"},
+    "speech": {"ocr"},
+    "relabel": {"models"},
+    "networks": {"models"},
+    "crossmodal": {"models"},
+}
 #: Import name -> name of the distribution, where they differ.
 DISTRIBUTIONS = {
     "PIL": "pillow",

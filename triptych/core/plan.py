@@ -200,6 +200,10 @@ class Plan:
             found += [self.paths.checked(name)] if section.checked else []
         return found
 
+    def crossmodal_mapping(self) -> list[str]:
+        """What the report reads of features mapped to one another."""
+        return [self.paths.mapping(name, suffix) for name in self.study.mapping for suffix in ("csv", "json", "svg")]
+
     def table_digest_all(self, columns: list[str]) -> str:
         """Digest of these columns of all rows: for jobs that stand for the whole table."""
         return rows.digest(self.rows.values(), columns)

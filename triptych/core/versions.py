@@ -57,6 +57,7 @@ STAGES = {
     "compare": "evaluate/compare.py",
     "hints": "evaluate/hints.py",
     "curve": "learn/curve.py",
+    "mapping": "crossmodal/mapping.py",
     "report": "report/page.py",
 }
 #: Files of a stage that are not Python.
