@@ -27,12 +27,13 @@ STAGES = {
     "encoders": ("embed",),
     "learn": ("task", "classify", "fuse"),
     "relabel": ("relabel",),
+    "crossmodal": ("summarise", "match", "imagine"),
     "report": ("report",),
 }
 #: Environment -> module with a registry of classes, whose cards name extras.
 REGISTRIES = {"encoders": "triptych.encoders.base", "speech": "triptych.speech.base"}
 #: Extras that a stage uses where they are there, without a card that names them.
-EXTRAS = {"media": {"ffmpeg"}, "speech": {"ocr"}, "relabel": {"models"}}
+EXTRAS = {"media": {"ffmpeg"}, "speech": {"ocr"}, "relabel": {"models"}, "crossmodal": {"models", "diffusion"}}
 #: Import name -> name of the distribution, where they differ.
 DISTRIBUTIONS = {
     "PIL": "pillow",
