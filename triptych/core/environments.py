@@ -28,7 +28,7 @@ STAGES = {
     "learn": ("task", "classify", "fuse", "curves"),
     "networks": ("networks",),
     "relabel": ("relabel",),
-    "crossmodal": ("mapping",),
+    "crossmodal": ("mapping", "summarise", "match", "imagine"),
     "report": ("report",),
 }
 #: Environment -> module with a registry of classes, whose cards name extras.
@@ -39,7 +39,7 @@ EXTRAS = {
     "speech": {"ocr"},
     "relabel": {"models"},
     "networks": {"models"},
-    "crossmodal": {"models"},
+    "crossmodal": {"models", "diffusion"},
 }
 #: Import name -> name of the distribution, where they differ.
 DISTRIBUTIONS = {

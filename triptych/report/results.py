@@ -131,7 +131,11 @@ def _cells(found: Predictions) -> list[list[float]]:
 def _curves(task: str, models: Mapping[str, Any], study: Mapping[str, Any], paths: Paths) -> list[dict[str, Any]]:
     """Learning curves that were asked for: their pictures and points."""
     return [
-        {"model": name, "picture": picture(paths.curve(task, name, "svg")), **read_json(paths.curve(task, name, "json"))}
+        {
+            "model": name,
+            "picture": picture(paths.curve(task, name, "svg")),
+            **read_json(paths.curve(task, name, "json")),
+        }
         for name in models
         if name in study["evaluate"].get("curves", ())
     ]
@@ -202,10 +206,7 @@ def other_labels(study: Mapping[str, Any], paths: Paths) -> list[dict[str, Any]]
 
 def _shown(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Of a metrics file what the page draws."""
-    return {
-        name: metrics[name]
-        for name in ("n", "per_class", "per_fold")
-    }
+    return {name: metrics[name] for name in ("n", "per_class", "per_fold")}
 
 
 def _balances(task: str, models: Mapping[str, Any], paths: Paths) -> list[dict[str, Any]]:
