@@ -1,4 +1,4 @@
-"""config/queryd.yaml, every model of it, through the real Snakefile: clips of the demo, tiny checkpoints of the true classes."""
+"""config/queryd.yaml, every model of it, through the real Snakefile, with tiny checkpoints of the true classes."""
 
 import csv
 import json

@@ -51,6 +51,8 @@ DISTRIBUTIONS = {
     "huggingface_hub": "huggingface-hub",
     "imblearn": "imbalanced-learn",
     "imageio_ffmpeg": "imageio-ffmpeg",
+    # Comes with pydantic, in the version that it needs.
+    "pydantic_core": "pydantic",
     "sentence_transformers": "sentence-transformers",
     "sklearn": "scikit-learn",
     "tensorflow_hub": "tensorflow-hub",
