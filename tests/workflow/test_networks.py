@@ -94,3 +94,11 @@ def test_sequences_are_refused_where_one_row_is_wanted():
         check.parse_study(study(one={"inputs": ["frames"], "head": "svc"}))
     with pytest.raises(check.StudyError, match="`conv1d` reads a sequence feature; set `pool: sequence` for 'seen'"):
         check.parse_study(study(one={"inputs": ["seen"], "head": "conv1d"}))
+    reads = {
+        "mapping": {"to": {"features": ["frames", "heard"], "task": "topic"}},
+        "duplicates": {"features": ["frames"]},
+    }
+    with pytest.raises(check.StudyError) as told:
+        check.parse_study(study() | reads)
+    assert [fault.split(":")[0] for fault in told.value.faults] == ["mapping.to", "duplicates.features"]
+    assert "feature 'frames' is a sequence, which is for networks" in told.value.faults[0]

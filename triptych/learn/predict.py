@@ -225,7 +225,7 @@ def _blocks(
         if model.head == "finetune":
             from triptych.learn.text import TextRows
 
-            blocks.append(TextRows(documents, np.array([bool(text.strip()) for text in documents], dtype=bool)))
+            blocks.append(TextRows(documents))
         else:
             blocks.append(TextBlock(documents, model.vectorizer, values_of(TEXT_PARAMS, model.params)))
     return blocks
