@@ -96,7 +96,7 @@ def test_sequences_are_refused_where_one_row_is_wanted():
         check.parse_study(study(one={"inputs": ["seen"], "head": "conv1d"}))
     reads = {
         "mapping": {"to": {"features": ["frames", "heard"], "task": "topic"}},
-        "duplicates": {"features": ["frames"]},
+        "duplicates": {"features": {"frames": 0.9}},
     }
     with pytest.raises(check.StudyError) as told:
         check.parse_study(study() | reads)

@@ -44,7 +44,9 @@ class Network(Protocol):
         """Probabilities (n, K) of these rows."""
 
 
-def make(model: Model, blocks: Sequence[Block], *, multi: bool, seed: int, threads: int) -> Network:
+def make(
+    model: Model, blocks: Sequence[Block], *, multi: bool, seed: int, threads: int, device: str = "cpu"
+) -> Network:
     """The network of a model's section, not yet fitted.
 
     Args:
@@ -53,11 +55,12 @@ def make(model: Model, blocks: Sequence[Block], *, multi: bool, seed: int, threa
         multi: several labels a video.
         seed: of everything random.
         threads: it may use.
+        device: `cpu` or `cuda:0`, for networks that are large enough to need a card.
     """
     if model.head == "finetune":
         from triptych.learn.networks.finetune import FineTuned
 
-        return FineTuned(model, blocks, multi=multi, seed=seed, threads=threads)
+        return FineTuned(model, blocks, multi=multi, seed=seed, threads=threads, device=device)
     if model.head in SEQUENCE_HEADS:
         from triptych.learn.networks.sequence import SequenceNetwork
 
