@@ -243,10 +243,12 @@ def freeze(network: Any, layers: int | str) -> None:
     stack = max(stacks, key=len, default=())
     if layers > len(stack):
         raise CheckpointError(f"freeze: the checkpoint has {len(stack)} layers (given: {layers})")
-    within = {id(weight) for weight in stack.parameters()}
-    for name, weight in lower.named_parameters():
-        if id(weight) not in within and "embed" in name:
-            weight.requires_grad_(False)
+    within = {id(module) for module in stack.modules()}
+    for name, module in lower.named_modules():
+        # Tables, and what is done to their sum (`embeddings.LayerNorm`).
+        below = isinstance(module, torch.nn.Embedding) or name.rpartition(".")[2].startswith("embed")
+        if below and id(module) not in within:
+            module.requires_grad_(False)
     for layer in list(stack)[:layers]:
         layer.requires_grad_(False)
 
