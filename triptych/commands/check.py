@@ -15,6 +15,7 @@ from typing import Any
 from triptych.commands.check_columns import answer_faults, column_fault, modalities, relabel_faults, text_faults
 from triptych.core.cells import count
 from triptych.core.config import Metadata, Relabelled, Study, Task
+from triptych.core.config.grid import expand
 from triptych.core.corpus import Corpus, CorpusError, read_corpus
 from triptych.core.paths import Paths
 from triptych.core.study import StudyError, parse_study, read_yaml
@@ -78,7 +79,7 @@ def load(
     if study and not quick:
         alone = check_study_alone(study, installed)
         together, notes = check_study(study, corpus) if corpus else ([], [])
-        faults += _placed(place, alone + together)
+        faults += _placed(place, expand(config).once(alone + together))
     if faults or study is None or corpus is None:
         raise CheckError(faults)
     return Checked(study, corpus, [*corpus.notes, *notes])

@@ -208,6 +208,15 @@ class Plan:
         """Models of a task that read other models' predictions: late fusions, and choices."""
         return [name for name, model in self.study.models_of(task).items() if model.reads_members]
 
+    def choices(self, task: str) -> list[str]:
+        """Models of a task that are choices among others."""
+        return [name for name, model in self.study.models_of(task).items() if model.select]
+
+    def selections(self, task: str, model: str) -> list[str]:
+        """What must be written before a model is scored: choices that may take it, and what a choice itself took."""
+        models = self.study.models_of(task)
+        return [self.paths.selection(task, one) for one in self.choices(task) if model in (one, *models[one].select)]
+
     def predictions(self, task: str) -> list[str]:
         """Predictions of all models of a task."""
         return [self.paths.predictions(task, model) for model in self.study.models_of(task)]

@@ -18,7 +18,7 @@ import numpy as np
 
 from triptych.core.files import read_json, replace_text
 from triptych.evaluate.compute import STAGES
-from triptych.evaluate.modality import is_baseline, is_single, panels
+from triptych.evaluate.modality import is_baseline, is_single, members, panels
 from triptych.evaluate.paired import holm, paired_p, same_videos, video_scores
 from triptych.evaluate.predictions import Predictions, groups_of, read
 
@@ -165,15 +165,15 @@ def by_availability(found: Mapping[str, Predictions], singles: list[str]) -> lis
 
 
 def _described(name: str, spec: Mapping[str, Any], study: Mapping[str, Any]) -> dict[str, Any]:
-    late = spec.get("fusion") == "late"
-    inputs = list(spec["members"]) if late else [*spec["inputs"], *(f"text:{one}" for one in spec.get("text") or ())]
+    inputs = members(spec) or [*spec["inputs"], *(f"text:{one}" for one in spec.get("text") or ())]
     kind = "baseline" if is_baseline(spec) else "single" if is_single(spec, study) else "fusion"
+    kind = "choice" if spec.get("select") else kind
     return {
         "model": name,
         "kind": kind,
         "modalities": "+".join(panels(spec, study)),
         "inputs": "+".join(inputs),
-        "classifier": spec.get("head"),
+        "classifier": "choice" if spec.get("select") else spec.get("head"),
         "fusion": spec.get("fusion") or "",
         "balance": spec.get("balance"),
     }

@@ -12,6 +12,7 @@ seeds. Intervals: see `intervals`.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,14 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from triptych.core.files import replace_json
+from triptych.core.files import read_json, replace_json
 from triptych.evaluate import confusion, intervals, ranking, scores
 from triptych.evaluate.predictions import Predictions, groups_of, read
 
 VERSION = "2"
 
 #: What of a model's section of the study file is kept beside its numbers.
-DESCRIBED = ("inputs", "text", "vectorizer", "head", "params", "fusion", "members", "select", "balance", "decide", "inner")
+DESCRIBED = ("inputs", "text", "vectorizer", "head", "params", "fusion", "members", "select", "balance", "decide")
+DESCRIBED += ("inner",)
 
 
 def evaluate_model(
@@ -41,6 +43,7 @@ def evaluate_model(
     svg: Path | str | None = None,
     csv: Path | str | None = None,
     multi_label: bool | None = None,
+    selection: Path | str | None = None,
 ) -> dict[str, Any]:
     """Write metrics and confusion matrix of a model.
 
@@ -55,6 +58,7 @@ def evaluate_model(
         svg: confusion matrix to draw, if wanted.
         csv: confusion matrix as a table, if wanted.
         multi_label: of the task; None reads it off the rows.
+        selection: of a choice: what it took, and by what; its digest is told beside the metrics.
 
     Returns:
         What is written to `out`; the same inputs give the same bytes.
@@ -66,12 +70,21 @@ def evaluate_model(
     groups = groups_of(labels, found.videos)
     result = {"task": task, "model": model, **{name: spec.get(name) for name in DESCRIBED}}
     result |= measure(found, groups, int(evaluate["bootstrap"]), int(evaluate["seed"]))
+    if selection is not None:
+        result["selection"] = _selected(selection)
     replace_json(out, result)
     if csv is not None:
         confusion.write_csv(csv, found)
     if svg is not None:
         confusion.draw(svg, found, f"{model}: {task}")
     return result
+
+
+def _selected(path: Path | str) -> dict[str, Any]:
+    """Of a selection: its digest, the score it went by, and how often each candidate was taken."""
+    told = read_json(path)
+    times = Counter(one["chosen"] for one in told["folds"])
+    return {"digest": told["digest"], "by": told["by"], "chosen": {one: times[one] for one in told["candidates"]}}
 
 
 def measure(found: Predictions, groups: np.ndarray, resamples: int, seed: int) -> dict[str, Any]:

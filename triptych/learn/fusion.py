@@ -214,7 +214,7 @@ def fuse(
         LeakError: inner rows of a fold hold a video or a group of that fold.
     """
     names = list(model.members)
-    read = {name: _read(members[name], name, data) for name in names}
+    read = {name: read_member(members[name], name, data) for name in names}
     runs = max(runs_of(parts) for parts in read.values())
     targets, groups = data.targets, np.array(data.groups, dtype=object)
     parts, balanced = [], []
@@ -222,12 +222,12 @@ def fuse(
         for fold, run in product(np.unique(of_row).tolist(), range(runs)):
             train, test = np.flatnonzero(of_row != fold), np.flatnonzero(of_row == fold)
             videos, own = [data.videos[row] for row in test], seeds.of(seed, repeat, run)
-            rows = _gather(read, ("test", repeat, fold, run), videos, names)
+            rows = gather(read, ("test", repeat, fold, run), videos, names)
             learned = rows.take(np.array([], dtype=int))
             if model.head == "logistic" or model.decide.chosen:
                 inner = ("inner", repeat, fold, run)
-                _refuse_leaks(read, inner, data, train, groups[test])
-                learned = _gather(read, inner, [data.videos[row] for row in train], names)
+                refuse_leaks(read, inner, data, train, groups[test])
+                learned = gather(read, inner, [data.videos[row] for row in train], names)
             fitted, done = _fit(model, names, multi, own, learned, targets[train], groups[train], data.classes)
             balanced += [{"repeat": repeat, "outer": fold, **one} for one in done if not run]
             p, seen = fitted.predict_proba(rows), fitted.covers(rows)
@@ -239,7 +239,7 @@ def fuse(
                 within = Part("inner", fold, repeat, own, known, held, fitted.covers(learned), targets[train], run)
             parts.append(decide.decided(model.decide, tested, within)[0])
     if unlabelled:
-        rows = _gather(read, ("new", 0, -1, 0), unlabelled, names)
+        rows = gather(read, ("new", 0, -1, 0), unlabelled, names)
         learned = rows.take(np.array([], dtype=int))
         if model.head == "logistic":
             learned = _all_tests(read, data, folds[0], names, runs)
@@ -270,7 +270,7 @@ def _all_tests(read, data: Labels, of_row: np.ndarray, names, runs: int) -> Memb
     joined = []
     for one in rows:
         fold, videos = int(of_row[one[0]]), [data.videos[row] for row in one]
-        found = [_gather(read, ("test", 0, fold, run), videos, names) for run in range(runs)]
+        found = [gather(read, ("test", 0, fold, run), videos, names) for run in range(runs)]
         joined.append(Members(_mean([run.probability for run in found]), found[0].covered))
     order = np.argsort(np.concatenate(rows))
     whole = Members(
@@ -300,7 +300,12 @@ def _fit(model: Model, names, multi, seed, learned: Members, targets, groups, cl
     return fusion.fit(learned, targets, list(groups)), [{"before": before, "after": after}]
 
 
-def _read(path, name: str, data: Labels, role: str | None = None) -> dict[Key, Part]:
+def read_member(path, name: str, data: Labels, role: str | None = None) -> dict[Key, Part]:
+    """Predictions of a member (of one role, or of all), checked against the labels.
+
+    Raises:
+        FusionError: they were made with other classes or labels.
+    """
     try:
         parts = read_predictions(path, data.classes, role)
     except ValueError as error:
@@ -315,17 +320,17 @@ def _read(path, name: str, data: Labels, role: str | None = None) -> dict[Key, P
     return parts
 
 
-def _of_run(parts: Mapping[Key, Part], key: Key) -> Part | None:
+def of_run(parts: Mapping[Key, Part], key: Key) -> Part | None:
     """A member's part for a run of the fusion: members with fewer runs take their turns."""
     role, repeat, fold, run = key
     return parts.get((role, repeat, fold, run % runs_of(parts)))
 
 
-def _gather(read, key: Key, videos: list[str], names) -> Members:
+def gather(read, key: Key, videos: list[str], names) -> Members:
     """Predictions of all members for `videos`, in this order."""
     probability, covered = [], []
     for name in names:
-        part = _of_run(read[name], key)
+        part = of_run(read[name], key)
         where = {video: row for row, video in enumerate(part.videos)} if part else {}
         missing = [video for video in videos if video not in where]
         if missing or part is None or len(where) != len(videos):
@@ -341,12 +346,12 @@ def _gather(read, key: Key, videos: list[str], names) -> Members:
     return Members(np.stack(probability), np.stack(covered))
 
 
-def _refuse_leaks(read, key: Key, data: Labels, train: np.ndarray, test_groups: np.ndarray) -> None:
+def refuse_leaks(read, key: Key, data: Labels, train: np.ndarray, test_groups: np.ndarray) -> None:
     """Inner rows of a fold must be training videos of that fold alone, of other groups than its test videos."""
     allowed, hidden = {data.videos[row] for row in train}, set(test_groups.tolist())
     group_of = dict(zip(data.videos, data.groups, strict=True))
     for name, parts in read.items():
-        part = _of_run(parts, key)
+        part = of_run(parts, key)
         wrong = [video for video in (part.videos if part else ()) if video not in allowed or group_of[video] in hidden]
         if wrong:
             raise LeakError(f"member {name!r}: inner rows of fold {key[2]} hold its test videos or groups: {wrong[:5]}")

@@ -18,7 +18,7 @@ import numpy as np
 from triptych.core.config import Model, Task
 from triptych.core.files import replace_json
 from triptych.learn import balance as balancing
-from triptych.learn import decide, fusion, heads, seeds
+from triptych.learn import decide, fusion, heads, seeds, select
 from triptych.learn.inputs import Block, FeatureBlock, assemble, covered
 from triptych.learn.networks import spill as networks
 from triptych.learn.networks.spill import Fits
@@ -154,6 +154,7 @@ def run_model(
     transcripts: Mapping[str, Iterable[Path | str]] | None = None,
     fields: Mapping[str, Mapping[str, str]] | None = None,
     members: Mapping[str, Path | str] | None = None,
+    selection: Path | str | None = None,
     inner: int = 0,
     balance: Path | str | None = None,
     threads: int = 1,
@@ -173,7 +174,8 @@ def run_model(
         features: feature -> its HDF5 file, for the model's `inputs`.
         transcripts: text field -> transcript files, for `transcript` and sources of transcripts.
         fields: column of the table -> slug -> text, for other text fields.
-        members: member -> its predictions file, for a late fusion.
+        members: member -> its predictions file, for a late fusion or a choice.
+        selection: what a choice took, as `select.select_model` wrote it.
         inner: inner folds for which it must also predict, because a stack reads it (`Study.inner_folds`); 0 for none.
         balance: where the label distribution before and after balancing goes: a picture (`.svg`) or numbers (`.json`).
         threads: threads of this job.
@@ -203,10 +205,16 @@ def run_model(
     number = networks.number(model, folds, inner, len(unlabelled), checkpoint is not None)
     kept = Path(checkpoint) if checkpoint is not None else None
     fits = Fits(Path(out) if model.network else None, device, VERSION, kept, task_name, task.seed, number)
+    notes: list[str]
     with threadpool_limits(limits=threads), fits.collected():
-        if model.fusion == "late":
+        if model.select:
+            if selection is None:
+                raise ValueError(f"model {name!r} is a choice; give its selection")
+            parts = select.chosen_parts(model, data, folds, unlabelled, members or {}, selection, task.seed)
+            balanced, notes = [], []
+        elif model.fusion == "late":
             parts, balanced = fusion.fuse(model, data, folds, unlabelled, members or {}, task.multi_label, task.seed)
-            notes: list[str] = []
+            notes = []
         else:
             videos = data.videos + unlabelled
             blocks = _blocks(model, videos, features or {}, transcripts or {}, fields or {})

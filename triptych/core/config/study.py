@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from triptych.core.config.crossmodal import Duplicates, Imagine, Mapping, Match, Summary
 from triptych.core.config.encoders import Encoder, Feature, Transcript
+from triptych.core.config.grid import expand
 from triptych.core.config.labels import Relabel, Relabelled, Task
 from triptych.core.config.media import Audio, Fetch, Keyframes, Limits
 from triptych.core.config.models import SEQUENCE_HEADS, Decide, Model
@@ -79,6 +80,26 @@ class Study(Section):
         if faults:
             raise ValueError("\n".join(faults))
         return self
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _grids(cls, data: Any, handler: ModelWrapValidatorHandler[Study]) -> Study:
+        """Grids become models before anything is checked; faults are told of the grid, once.
+
+        It stands behind the others: the last of these validators is the outermost.
+        """
+        if isinstance(data, Study):
+            return handler(data)
+        grids = expand(data)
+        try:
+            study = handler(grids.data)
+        except ValidationError as error:
+            if not grids.models and not grids.faults:
+                raise
+            raise grids.error(error, cls.__name__, data) from None
+        if grids.faults:
+            raise grids.error(None, cls.__name__, data)
+        return study
 
     def _dangling(self):
         for name in {"text", "transcript"} & set(self.transcripts):
