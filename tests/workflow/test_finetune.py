@@ -103,4 +103,4 @@ def test_other_weights_run_again_and_faults_are_told_before_any_job(finished, ba
     told = ran.stdout + ran.stderr
     assert ran.returncode != 0 and "Traceback" not in told
     assert "models.tuned.params.model: ./nowhere: there is no such folder" in told
-    assert "models.tuned.params.loss: bce is not for task topic" in told
+    assert "models.tuned.params.loss: task 'topic' has one class a video: use cross_entropy (given: 'bce')" in told

@@ -135,6 +135,7 @@ def check_study_alone(study: Study, installed: bool = True) -> list[str]:
     """Faults of a valid study file that need the parts of the package: encoders, heads, files that it names."""
     from triptych.encoders import base
     from triptych.learn.networks import checkpoint
+    from triptych.learn.networks.params import study_faults
     from triptych.learn.params import validate
     from triptych.speech import base as speech
 
@@ -148,6 +149,7 @@ def check_study_alone(study: Study, installed: bool = True) -> list[str]:
     for name, model in study.models.items():
         faults += validate(model, name)
     faults += checkpoint.faults(study, installed)
+    faults += study_faults(study.models, study.tasks, installed)
     faults += _relabel_faults(study, encoders)
     if study.fetch.cookies and not Path(study.fetch.cookies).is_file():
         faults.append(f"fetch.cookies: there is no file {study.fetch.cookies!r}")

@@ -187,10 +187,10 @@ TUNE_PARAMS: dict[str, Param] = {
         "lowest layers, embeddings with them, that stay as they are; `all`: only the new head learns",
     ),
     "loss": Param(
-        None,
-        _one_of(None, *SINGLE, *MULTI),
-        "null, " + ", ".join(f"`{name}`" for name in (*SINGLE, *MULTI)),
-        f"null for `{SINGLE[0]}`, or `{MULTI[0]}` with several labels a video, for which the last three are",
+        "auto",
+        _one_of("auto", *SINGLE, *MULTI),
+        ", ".join(f"`{name}`" for name in ("auto", *SINGLE, *MULTI)),
+        f"`auto`: `{SINGLE[0]}` for one class a video (the only one there), `{MULTI[0]}` for several labels",
     ),
     "gamma": Param(2.0, _number(0, 20), "0 to 20", "`focal`: focus"),
     "gamma_neg": Param(4.0, _number(0, 20), "0 to 20", "`asymmetric`: focus of absent labels"),
@@ -240,6 +240,10 @@ def table(model: Model) -> dict[str, Param]:
         return FUSION_PARAMS[model.head]
     if model.head == "finetune":
         return TUNE_PARAMS
+    from triptych.learn.networks.params import NETWORK_PARAMS
+
+    if model.head in NETWORK_PARAMS:
+        return NETWORK_PARAMS[model.head] | (TEXT_PARAMS if model.text else {})
     return HEAD_PARAMS[model.head] | (TEXT_PARAMS if model.text else {})
 
 
@@ -272,6 +276,10 @@ def validate(model: Model | Mapping[str, Any], name: str = "") -> list[str]:
                 faults.append(f"{place}.{key}: must be {param.allowed}{lists} (given: {one!r})")
     if model.head == "finetune":
         faults += [f"{place}.{one}" for one in _tune_faults(model.params)]
+    elif model.network and not faults:
+        from triptych.learn.networks import params as networks
+
+        faults += [f"{place}.{fault}" for fault in networks.faults(model, values_of(known, model.params))]
     weights = model.params.get("weights")
     for member in weights if model.fusion == "late" and isinstance(weights, Mapping) else ():
         if member not in model.members:
@@ -317,18 +325,18 @@ def candidates(known: Mapping[str, Param], given: Mapping[str, Any]) -> list[dic
     return [dict(zip(values, point, strict=True)) for point in itertools.product(*axes)]
 
 
-def markdown() -> dict[str, str]:
-    """The tables of docs/models.md, by name of head, `text`, `late: ` head of a fusion, and `choice`."""
+def markdown(tables: Mapping[str, Mapping[str, Param]] | None = None) -> dict[str, str]:
+    """Tables of parameters by name: those given, or of docs/models.md.
+
+    Those are named by head, `text`, `late: ` head of a fusion, and `choice`.
+    """
+    if tables is not None:
+        return {name: "\n".join(_rows(known)) for name, known in tables.items()}
     tables = {name: HEAD_PARAMS[name] for name in HEADS if HEAD_PARAMS[name]}
     tables["text"] = TEXT_PARAMS
     tables |= {f"late: {name}": known for name, known in FUSION_PARAMS.items()}
     tables["choice"] = SELECT_PARAMS
     return {name: "\n".join(_rows(known)) for name, known in tables.items()}
-
-
-def tuning_markdown() -> str:
-    """The table of docs/finetune.md."""
-    return "\n".join(_rows(TUNE_PARAMS))
 
 
 def _rows(known: Mapping[str, Param]) -> list[str]:

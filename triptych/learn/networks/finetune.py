@@ -158,7 +158,9 @@ class FineTuned:
         if parted is None and params["validation"]:
             few, passes = len(set(groups)), params["epochs"]
             self.notes.add(f"{few} groups are too few to hold some out: the network is trained for all {passes} passes")
-        name = params["loss"] or (losses.MULTI if self.multi else losses.SINGLE)[0]
+        name = params["loss"]
+        if name == "auto":
+            name = (losses.MULTI if self.multi else losses.SINGLE)[0]
         weights = losses.term_weights(targets[learn], self.multi) if self.weighted else None
         self.loss = losses.make(name, params, weights)
         windows, owner = self.tokens.spread(rows[learn])

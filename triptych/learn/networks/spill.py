@@ -170,12 +170,13 @@ def content(block: Block, rows: np.ndarray) -> str:
     if texts is not None:
         digest.update(canonical_json([str(text) for text in texts[rows]]).encode())
         return digest.hexdigest()
-    values, starts = getattr(block, "values", None), getattr(block, "starts", None)
+    values, begin = getattr(block, "values", None), getattr(block, "begin", None)
     if values is None:
         raise TypeError(f"a block of kind {type(block).__name__} has no content to tell apart")
     digest.update(canonical_json([str(values.dtype), list(values.shape[1:])]).encode())
     for row in rows.tolist():
-        one = values[row] if starts is None else values[int(starts[row]) : int(starts[row + 1])]
+        # Of a sequence its rows.
+        one = values[row] if begin is None else values[begin[row] : block.end[row]]
         digest.update(b"%d " % one.size + np.ascontiguousarray(one).tobytes())
     return digest.hexdigest()
 
