@@ -3,18 +3,25 @@
 import itertools
 import json
 import logging
+import pickle
 import re
 import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from learn.world import World, accuracy, table
+from learn.world import World, accuracy, planted, table
+from support import CHECKOUT
 from tiny import text as tiny
 
-from triptych.core.config import Model
-from triptych.learn.networks import checkpoint, finetune, training
+from triptych.commands import catalogue, check, models
+from triptych.core import weights
+from triptych.core.config import Model, Study
+from triptych.learn import params
+from triptych.learn.inputs import SequenceBlock
+from triptych.learn.networks import checkpoint, finetune, spill, training
 from triptych.learn.networks.finetune import FineTuned
+from triptych.learn.networks.joint import JointNetwork
 from triptych.learn.text import TextRows
 
 TASK = {"label": "topic", "group": "film", "folds": 3}
@@ -259,10 +266,10 @@ class Killed(BaseException):
     pass
 
 
-def interrupted(monkeypatch, after: int) -> list[int]:
+def interrupted(monkeypatch, after: int, kind: type = FineTuned) -> list[int]:
     """Fits that are begun; the job is killed in the one after `after`."""
     begun: list[int] = []
-    fit = FineTuned.fit
+    fit = kind.fit
 
     def counted(self, rows, targets, groups):
         begun.append(self.seed)
@@ -270,7 +277,7 @@ def interrupted(monkeypatch, after: int) -> list[int]:
             raise Killed
         return fit(self, rows, targets, groups)
 
-    monkeypatch.setattr(FineTuned, "fit", counted)
+    monkeypatch.setattr(kind, "fit", counted)
     return begun
 
 
@@ -365,3 +372,111 @@ def test_a_checkpoint_is_left_without_unlabelled_videos_and_when_nothing_can_be_
     found = one.run("m", section(base, epochs=1), checkpoint=folder, task_name="topic")
     assert json.loads((folder / "training.json").read_text()) == {"task": "topic", "videos": 0, "epochs": 0}
     assert not any(row["covered"] for rows in found.values() for row in rows.values())
+
+
+def study_of(base, **changes) -> Study:
+    task = {"label": "topic", "group": "film"}
+    tasks = {"topic": task, "tags": {**task, "multi_label": True}}
+    return Study.model_validate(
+        {"study": "s", "corpus": "videos.csv", "tasks": tasks, "models": {"m": section(base, **changes)}}
+    )
+
+
+def told(base, **changes) -> str:
+    return "\n".join(check.check_study_alone(study_of(base, **changes)))
+
+
+def test_what_cannot_be_tuned_is_told_before_any_job(tmp_path, base, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert told(base) == ""
+    assert "models.m.params.model: ./nowhere: there is no such folder" in told("./nowhere")
+    assert "no revision of this id is pinned; bring and pin it: triptych models --fetch" in told("org/name")
+    assert "models.m.params.loss: task 'topic' has one class a video: use cross_entropy" in told(base, loss="focal")
+    assert "models.m.params.freeze" in told(base, freeze=3) and "has 2 layers (given: 3)" in told(base, freeze=3)
+    assert "reads 32 tokens (given: 64)" in told(base, max_length=64)
+    assert "models.m.params.stride: belongs to `windows: mean`" in told(base, stride=4)
+    assert "must be at most half of max_length, 8 (given: 9)" in told(base, stride=9, windows="mean")
+    assert "models.m.params.learning_rate: must be above 0, to 1" in told(base, learning_rate=0)
+    assert "models.m.params.epoch: the head `finetune` has no such parameter; did you mean 'epochs'?" in told(
+        base, epoch=1
+    )
+    nameless = study_of(base)
+    del nameless.models["m"].params["model"]
+    assert any("model: name the checkpoint" in one for one in check.check_study_alone(nameless))
+
+
+def changed(base, folder, **config):
+    shutil.copytree(base, folder)
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | config))
+    return folder
+
+
+def test_a_folder_that_is_no_checkpoint_of_text_is_told(tmp_path, base):
+    other = changed(base, tmp_path / "vit", model_type="vit")
+    assert f"{other} is a vit, of which transformers has no classifier of text" in told(other)
+    (changed(base, tmp_path / "bare") / "tokenizer.json").unlink()
+    assert "holds no tokenizer.json or vocab.txt" in told(tmp_path / "bare")
+    (changed(base, tmp_path / "unnamed") / "config.json").write_text("{}")
+    assert "config.json names no model_type" in told(tmp_path / "unnamed")
+    cut = changed(base, tmp_path / "cut") / "model.safetensors"
+    cut.write_bytes(cut.read_bytes()[:-9])
+    assert "model.safetensors is not whole" in told(tmp_path / "cut")
+    pickled = changed(base, tmp_path / "pickled")
+    (pickled / "model.safetensors").unlink()
+    (pickled / "pytorch_model.bin").write_bytes(pickle.dumps(print))
+    assert "carries more than numbers (it wants to call builtins.print" in told(pickled)
+    assert checkpoint.classifiers() >= {"distilbert", "bert", "roberta", "modernbert", "gpt2"}
+
+
+def test_the_weights_are_among_what_the_study_needs(base, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    pinned = Study.model_validate(study_of("org/name", revision="a" * 40).model_dump(by_alias=True))
+    (part,) = catalogue.parts_of(pinned)[0]
+    assert (part.kind, part.name, part.use) == ("model", "m", "finetune")
+    assert part.needs == [weights.Need("org/name", "a" * 40)]
+    lines = "\n".join(models.lines([models.describe(part)]))
+    assert "m (finetune)" in lines and "--  org/name: not here" in lines and "extra models" in lines
+    (here,) = catalogue.parts_of(study_of(base))[0]
+    assert models.describe(here)["weights"][0]["here"]
+
+
+def test_other_networks_are_kept_too(tmp_path, monkeypatch):
+    rows = table({name: [1] * 4 for name in PLANTED})
+    one = World(tmp_path, rows, TASK).prepare()
+    one.feature("seen", planted(rows, 6, 2.0, 1))
+    one.feature("heard", planted(rows, 4, 2.0, 2))
+    model = {
+        "inputs": ["seen", "heard"],
+        "fusion": "intermediate",
+        "head": "concat",
+        "seeds": 1,
+        "params": {"epochs": 3},
+    }
+    one.run("m", model)
+    undisturbed = (tmp_path / "m.parquet").read_bytes()
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        interrupted(patch, 2, JointNetwork)
+        one.run("m", model)
+    begun = interrupted(monkeypatch, 9, JointNetwork)
+    one.run("m", model)
+    assert len(begun) == 1 and (tmp_path / "m.parquet").read_bytes() == undisturbed
+
+
+def test_the_content_of_a_sequence_tells_its_rows_apart():
+    values, starts = np.arange(12.0).reshape(6, 2), np.array([0, 2, 3, 6])
+
+    def content(values, rows=(0, 2), present=(True, True, True)):
+        block = SequenceBlock("s", values, starts, np.array(present), ["a", "b", "c"])
+        return spill.content(block, np.array(rows))
+
+    other = values.copy()
+    other[2] += 1  # of the second video, which is not asked for
+    assert content(values) == content(other) != content(values + 1)
+    assert len({content(values), content(values, (2, 0)), content(values, present=(True, True, False))}) == 3
+
+
+def test_the_page_names_every_parameter():
+    page = (CHECKOUT / "docs" / "finetune.md").read_text()
+    (lines,) = params.markdown({"finetune": params.TUNE_PARAMS}).values()
+    assert lines in page, "docs/finetune.md: its table differs; print it with params.markdown()"
