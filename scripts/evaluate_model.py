@@ -5,10 +5,11 @@ from pathlib import Path
 from triptych.core.job import job
 
 with job(snakemake):
+    from triptych.evaluate.calibration_curve import draw_model
     from triptych.evaluate.metrics import evaluate_model
 
     own = snakemake.wildcards.model
-    evaluate_model(
+    told = evaluate_model(
         snakemake.input.predictions,
         snakemake.input.labels,
         snakemake.output.metrics,
@@ -20,4 +21,12 @@ with job(snakemake):
         csv=snakemake.output.csv,
         multi_label=snakemake.params.multi_label,
         selection=next((path for path in snakemake.input.selections if Path(path).stem == own), None),
+    )
+    draw_model(
+        snakemake.input.predictions,
+        snakemake.input.labels,
+        snakemake.output.reliability,
+        metrics=told,
+        evaluate=snakemake.params.evaluate,
+        title=f"{snakemake.wildcards.model}: {snakemake.wildcards.task}",
     )

@@ -25,15 +25,22 @@ STAGES = {
     "media": ("intake", "media"),
     "speech": ("transcribe",),
     "encoders": ("embed",),
-    "learn": ("task", "classify", "fuse"),
+    "learn": ("task", "classify", "fuse", "curves"),
     "networks": ("networks",),
     "relabel": ("relabel",),
+    "crossmodal": ("mapping", "summarise", "match", "imagine"),
     "report": ("report",),
 }
 #: Environment -> module with a registry of classes, whose cards name extras.
 REGISTRIES = {"encoders": "triptych.encoders.base", "speech": "triptych.speech.base"}
 #: Extras that a stage uses where they are there, without a card that names them.
-EXTRAS = {"media": {"ffmpeg"}, "speech": {"ocr"}, "relabel": {"models"}, "networks": {"models"}}
+EXTRAS = {
+    "media": {"ffmpeg"},
+    "speech": {"ocr"},
+    "relabel": {"models"},
+    "networks": {"models"},
+    "crossmodal": {"models", "diffusion"},
+}
 #: Import name -> name of the distribution, where they differ.
 DISTRIBUTIONS = {
     "PIL": "pillow",
@@ -44,6 +51,8 @@ DISTRIBUTIONS = {
     "huggingface_hub": "huggingface-hub",
     "imblearn": "imbalanced-learn",
     "imageio_ffmpeg": "imageio-ffmpeg",
+    # Comes with pydantic, in the version that it needs.
+    "pydantic_core": "pydantic",
     "sentence_transformers": "sentence-transformers",
     "sklearn": "scikit-learn",
     "tensorflow_hub": "tensorflow-hub",

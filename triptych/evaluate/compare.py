@@ -18,9 +18,10 @@ import numpy as np
 
 from triptych.core.files import read_json, replace_text
 from triptych.evaluate.compute import STAGES
+from triptych.evaluate.metrics import identity
 from triptych.evaluate.modality import is_baseline, is_single, members, panels
 from triptych.evaluate.paired import holm, paired_p, same_videos, video_scores
-from triptych.evaluate.predictions import Predictions, groups_of, read
+from triptych.evaluate.predictions import Predictions, PredictionsError, groups_of, read
 
 VERSION = "2"
 
@@ -70,7 +71,8 @@ def comparison(
         The rows as they are written, numbers unrounded.
 
     Raises:
-        PredictionsError: models were scored on different videos, labels or folds.
+        PredictionsError: models were scored on different videos, labels or folds (also as the hashes of their metrics
+            tell it).
     """
     found = {name: read(path, multi_label) for name, path in predictions.items()}
     same_videos(found)
@@ -78,6 +80,9 @@ def comparison(
     multi = any(one.multi for one in found.values())
     groups = groups_of(labels, first.videos)
     told = {name: read_json(path) for name, path in metrics.items()}
+    for name, one in found.items():
+        if any(told[name].get(key) != value for key, value in identity(one).items()):
+            raise PredictionsError(f"metrics of {name!r} are of other labels or splits than its predictions; run again")
     specs = {name: {**told[name], "inputs": told[name].get("inputs") or []} for name in found}
     reference = best_single(told, study)
     tests = paired_tests(found, groups, reference, int(evaluate["permutations"]), int(evaluate["seed"]))
@@ -135,33 +140,6 @@ def paired_tests(
     for name, p in holm({name: test["p"] for name, test in tests.items()}).items():
         tests[name]["p_holm"] = p
     return tests
-
-
-def by_availability(found: Mapping[str, Predictions], singles: list[str]) -> list[dict[str, Any]]:
-    """Mean score of each model for each pattern of what the videos have.
-
-    Args:
-        found: model -> predictions, all on the same videos.
-        singles: single-modality models, whose `covered` tells what a video has.
-
-    Returns:
-        A row a pattern: `has` (the singles that cover the video), `n`, `scores` (model -> mean); frequent ones first.
-    """
-    if not found or not singles:
-        return []
-    patterns = np.stack([found[name].covered for name in singles], axis=1)
-    scores = {name: video_scores(one) for name, one in found.items()}
-    rows = []
-    for pattern in np.unique(patterns, axis=0):
-        members = (patterns == pattern).all(axis=1)
-        rows.append(
-            {
-                "has": [name for name, there in zip(singles, pattern, strict=True) if there],
-                "n": int(members.sum()),
-                "scores": {name: float(values[members].mean()) for name, values in scores.items()},
-            }
-        )
-    return sorted(rows, key=lambda row: (-row["n"], row["has"]))
 
 
 def _described(name: str, spec: Mapping[str, Any], study: Mapping[str, Any]) -> dict[str, Any]:

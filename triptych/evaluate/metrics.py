@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from triptych.core.files import read_json, replace_json
+from triptych.core.files import digest_json, read_json, replace_json
 from triptych.evaluate import confusion, intervals, ranking, scores
 from triptych.evaluate.predictions import Predictions, groups_of, read
 
@@ -110,6 +110,7 @@ def measure(found: Predictions, groups: np.ndarray, resamples: int, seed: int) -
         "seeds": found.seeds,
         "seeds_n": len(found.runs),
         "sd_seeds": spread(found),
+        **identity(found),
         "multi_label": found.multi,
         "classes": found.classes,
         "classes_without_videos": empty,
@@ -119,6 +120,16 @@ def measure(found: Predictions, groups: np.ndarray, resamples: int, seed: int) -
         "covered": part,
         "per_class": _per_class(found),
         "per_fold": _per_fold(found),
+    }
+
+
+def identity(found: Predictions) -> dict[str, str]:
+    """What rows of one comparison must share: digests of the videos with their labels, and of the folds."""
+    folds = {repeat.number: repeat.fold.tolist() for repeat in found.repeats}
+    truths = np.packbits(found.truth).tobytes().hex()
+    return {
+        "labels_hash": digest_json([found.videos, found.classes, truths]),
+        "split_hash": digest_json([found.videos, sorted(folds.items())]),
     }
 
 

@@ -274,12 +274,12 @@ def validate(model: Model | Mapping[str, Any], name: str = "") -> list[str]:
             if not param.check(one):
                 lists = ", or a list of these" if param.search else ""
                 faults.append(f"{place}.{key}: must be {param.allowed}{lists} (given: {one!r})")
-    if model.head == "finetune":
-        faults += [f"{place}.{one}" for one in _tune_faults(model.params)]
-    elif model.network and not faults:
+    if model.network and model.head != "finetune" and not faults:
         from triptych.learn.networks import params as networks
 
         faults += [f"{place}.{fault}" for fault in networks.faults(model, values_of(known, model.params))]
+    if model.head == "finetune":
+        faults += [f"{place}.{one}" for one in _tune_faults(model.params)]
     weights = model.params.get("weights")
     for member in weights if model.fusion == "late" and isinstance(weights, Mapping) else ():
         if member not in model.members:
@@ -326,10 +326,7 @@ def candidates(known: Mapping[str, Param], given: Mapping[str, Any]) -> list[dic
 
 
 def markdown(tables: Mapping[str, Mapping[str, Param]] | None = None) -> dict[str, str]:
-    """Tables of parameters by name: those given, or of docs/models.md.
-
-    Those are named by head, `text`, `late: ` head of a fusion, and `choice`.
-    """
+    """Tables of parameters by name: those given, or of docs/models.md (head, `text`, `late: ` head, `choice`)."""
     if tables is not None:
         return {name: "\n".join(_rows(known)) for name, known in tables.items()}
     tables = {name: HEAD_PARAMS[name] for name in HEADS if HEAD_PARAMS[name]}

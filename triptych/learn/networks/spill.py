@@ -175,8 +175,7 @@ def content(block: Block, rows: np.ndarray) -> str:
         raise TypeError(f"a block of kind {type(block).__name__} has no content to tell apart")
     digest.update(canonical_json([str(values.dtype), list(values.shape[1:])]).encode())
     for row in rows.tolist():
-        # Of a sequence its rows.
-        one = values[row] if begin is None else values[begin[row] : block.end[row]]
+        one = values[row] if begin is None else values[int(begin[row]) : int(block.end[row])]
         digest.update(b"%d " % one.size + np.ascontiguousarray(one).tobytes())
     return digest.hexdigest()
 
