@@ -9,6 +9,7 @@ rule fuse_models:
     input:
         labels=PATHS.labels("{task}"),
         splits=PATHS.splits("{task}"),
+        refused=PATHS.refused("{task}"),
         members=lambda wildcards: [PATHS.predictions(wildcards.task, name) for name in model_of(wildcards).members],
     output:
         predictions=PATHS.predictions("{task}", "{model}"),

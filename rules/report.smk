@@ -48,6 +48,7 @@ rule collect_status:
         embeddings=[PLAN.embeddings(encoder) for encoder in STUDY.encoders],
         relabel=[PATHS.relabelled(name) for name in STUDY.relabel],
         labels=[PATHS.labels(task) for task in STUDY.tasks],
+        refused=[PATHS.refused(task) for task in STUDY.tasks],
     output:
         status=PATHS.status,
     log:
@@ -74,6 +75,7 @@ rule build_report:
         # What encoders noted of each video: sounds, objects and their boxes.
         notes=[PLAN.embeddings(encoder) for encoder in STUDY.encoders if CARDS[encoder].notes],
         relabel=PLAN.relabel_reviews(),
+        duplicates=[*PLAN.duplicate_pairs(), *(PATHS.task_duplicates(task) for task in STUDY.tasks)],
     output:
         report=PATHS.report,
         config=PATHS.config,

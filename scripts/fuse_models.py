@@ -11,6 +11,7 @@ with job(snakemake):
         snakemake.params.task,
         labels=snakemake.input.labels,
         splits=snakemake.input.splits,
+        refused=snakemake.input.refused,
         out=snakemake.output.predictions,
         members=dict(zip(snakemake.params.model["members"], snakemake.input.members, strict=True)),
         threads=snakemake.threads,

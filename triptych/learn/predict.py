@@ -157,6 +157,7 @@ def run_model(
     inner: int = 0,
     balance: Path | str | None = None,
     threads: int = 1,
+    refused: Path | str | None = None,
 ) -> dict[str, Any]:
     """Fit one model for one task and write its predictions.
 
@@ -174,6 +175,7 @@ def run_model(
         inner: inner folds for which it must also predict, because a stack reads it (`Study.inner_folds`); 0 for none.
         balance: where the label distribution before and after balancing goes: a picture (`.svg`) or numbers (`.json`).
         threads: threads of this job.
+        refused: refused.json of the task: near-duplicates that count as unlabelled.
 
     Returns:
         Facts for the log: fits, videos, balanced (a mapping a fold), notes.
@@ -188,7 +190,7 @@ def run_model(
     faults = validate(model, name)
     if faults:
         raise ValueError("\n".join(faults))
-    everything = read_labels(labels)
+    everything = read_labels(labels, refused)
     data, unlabelled = everything.labelled(), everything.unlabelled()
     folds = folds_of(splits, data, task)
     with threadpool_limits(limits=threads):
