@@ -133,7 +133,7 @@ def notes(settled: Settled, data: Labels) -> list[str]:
             for tie in odd[:5]
         )
         found.append(
-            f"{len(odd)} pair{'s' * (len(odd) != 1)} of near-duplicates with different labels ({told}); correct the table"
+            f"{len(odd)} pair{'s' * (len(odd) != 1)} of near-duplicates with different labels ({told}): correct them"
         )
     return found
 

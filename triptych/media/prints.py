@@ -39,6 +39,8 @@ BANDS = 33
 LAG = 2
 #: Root mean square below which a frame is silent (-60 dB of full scale).
 SILENT = 1e-3
+#: What counts of a band, as a share of the energy of the frame's loudest one: below lies the noise of coding.
+DEPTH = 1e-5
 #: Mean change in decibels below which a frame is steady.
 STEADY = 1.0
 #: Seconds of a sound that are read.
@@ -119,7 +121,7 @@ def sound_prints(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         power = np.abs(np.fft.rfft(block * hann, axis=1)) ** 2
         energy[start : start + BLOCK] = power @ matrix
         loud[start : start + BLOCK] = np.sqrt(np.mean(block**2, axis=1, dtype=np.float64))
-    decibels = 10 * np.log10(energy + 1e-9)
+    decibels = 10 * np.log10(energy + DEPTH * energy.max(axis=1, keepdims=True) + 1e-12)
     steps = decibels[:, :-1] - decibels[:, 1:]
     change = steps[LAG:] - steps[:-LAG]
     words = np.packbits(change > 0, axis=1).view(">u4").ravel().astype(np.uint32)
