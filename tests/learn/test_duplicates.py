@@ -1,15 +1,11 @@
 """Near-duplicates: copies of real clips are found whatever was done to them, and other videos are not."""
 
 import csv
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "media"))
-
-import clips
+from media import clips
 
 from triptych.core.config import Audio, Duplicates, Keyframes, Limits
 from triptych.core.paths import Paths
@@ -128,7 +124,7 @@ def test_prints_are_kept_and_taken_over(corpus, tmp_path, caplog):
 def test_ways_can_be_chosen_and_the_same_file_twice_is_content(corpus, tmp_path):
     assert found(corpus, tmp_path, use=[]) == {}
     assert not (tmp_path / "prints.h5").exists()
-    paths, names = corpus
+    paths, _ = corpus
     folder = tmp_path / "twice"
     again = Paths("s", str(folder / "results"), str(folder / "media"))
     source = Path(paths.media("a")).resolve()
