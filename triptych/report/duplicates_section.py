@@ -1,4 +1,4 @@
-"""The report's section on near-duplicates: which videos are the same or nearly, and what became of them in each task."""
+"""Near-duplicates in the report: which videos are the same or nearly, and what became of them in each task."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _task(name: str, task: Mapping[str, Any], paths: Paths) -> list[str]:
     tied = sum(row["outcome"] == "same fold" for row in rows)
     parts = [
         f"<p>Task <b>{html.escape(name)}</b>: {len(rows)} pairs of labelled videos; {tied} tie two groups, which "
-        f"lie in one fold for it; {len(refused)} videos are left out, since their near-duplicates lie in other folds.</p>"
+        f"lie in one fold for it; {len(refused)} videos are left out: their near-duplicates lie in other folds.</p>"
     ]
     if refused:
         shown = [(one, two["duplicate_of"], two["by"], f"{two['score']:.2f}") for one, two in sorted(refused.items())]
