@@ -1,6 +1,7 @@
 """Comparison, status and the report.
 
-Inputs: metrics, predictions, labels; manifests of all stages; embeddings of encoders that note what they found.
+Inputs: metrics, predictions, labels; manifests of all stages; learning curves, hints at wrong labels; embeddings of
+encoders that note what they found.
 Outputs: comparison/{task}.csv, status.tsv, report/index.html, config.yaml, history.jsonl.
 Steps: compare_models, collect_status, build_report.
 """
@@ -25,7 +26,7 @@ rule compare_models:
     params:
         models=lambda wildcards: list(STUDY.models_of(wildcards.task)),
         lineage=lambda wildcards: lineage.notes(wildcards.task, config),
-        evaluate=config["evaluate"],
+        evaluate={key: config["evaluate"][key] for key in ("permutations", "seed")},
         version=versions.of("compare"),
     message:
         "Comparing the models of {wildcards.task}"
@@ -45,8 +46,10 @@ rule collect_status:
         fetch=[PATHS.manifest("fetch", video) for video in PLAN.downloads],
         media=[PLAN.manifests(stage) for stage in ("probe", "audio", "keyframes")],
         transcripts=[PLAN.transcripts(source) for source in ("text", *STUDY.shown)],
+        summaries=[PLAN.summaries(summary) for summary in STUDY.summaries],
         embeddings=[PLAN.embeddings(encoder) for encoder in STUDY.encoders],
         relabel=[PATHS.relabelled(name) for name in STUDY.relabel],
+        imagine=[PLAN.imagined(name) for name in STUDY.imagine],
         labels=[PATHS.labels(task) for task in STUDY.tasks],
         refused=[PATHS.refused(task) for task in STUDY.tasks],
     output:
@@ -76,6 +79,10 @@ rule build_report:
         notes=[PLAN.embeddings(encoder) for encoder in STUDY.encoders if CARDS[encoder].notes],
         relabel=PLAN.relabel_reviews(),
         duplicates=[*PLAN.duplicate_pairs(), *(PATHS.task_duplicates(task) for task in STUDY.tasks)],
+        curves=PLAN.curves(),
+        hints=PLAN.hints(),
+        mapping=PLAN.crossmodal_mapping(),
+        match=PLAN.crossmodal_match(),
     output:
         report=PATHS.report,
         config=PATHS.config,
