@@ -6,6 +6,7 @@ from report.results_folder import HOSTILE
 
 from triptych.core.paths import Paths
 from triptych.learn.pairs import Pair, write_pairs
+from triptych.report import sections
 from triptych.report.duplicates_section import LISTED, section
 
 STUDY = {"tasks": {"topic": {"duplicates": "refuse"}, "mood": {"duplicates": "ignore"}}}
@@ -24,7 +25,12 @@ def test_refusals_and_contradictions_are_told_and_escaped(tmp_path):
     (folder / "duplicates.csv").write_text(head + f'c,d,sound,1.0000,g,h,"{hostile}",y,yes,refused d\n')
     text = section(STUDY, paths)
     assert "<td>d</td><td>c</td><td>sound</td><td>1.00</td>" in text and "1 videos are left out" in text
-    assert "<script>" not in text and "&lt;script&gt;" in text and "different labels" in text
+    assert (
+        sections.inert(text) == text
+        and "<script>" not in text
+        and "&lt;script&gt;" in text
+        and "different labels" in text
+    )
     assert f"The first {LISTED} of {LISTED + 6}" in text and "listed only" in text
 
 

@@ -27,13 +27,13 @@ def section(study: Mapping[str, Any], paths: Paths) -> str:
     if not Path(paths.duplicates).is_file():
         return ""
     pairs = read_pairs(paths.duplicates)
-    parts = ["<h2>Near-duplicates</h2>", _summary(pairs)]
+    parts = ['<section id="duplicates"><h2>Near-duplicates</h2>', _summary(pairs)]
     if pairs:
         parts.append(_table(("video", "other", "found by", "score"), map(_words, pairs[:LISTED])))
         parts += [_more(len(pairs), "duplicates/pairs.csv")]
     for task in study["tasks"]:
         parts += _task(task, study["tasks"][task], paths)
-    return "\n".join(part for part in parts if part)
+    return "\n".join(part for part in [*parts, "</section>"] if part)
 
 
 def _summary(pairs: Sequence[Pair]) -> str:
@@ -92,4 +92,4 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
     body = "".join(line(row, "td") for row in rows)
     named = [head.replace("_", " ") for head in heads]
-    return f"<table><thead>{line(named, 'th')}</thead><tbody>{body}</tbody></table>"
+    return f'<div class="scroll"><table><thead>{line(named, "th")}</thead><tbody>{body}</tbody></table></div>'
