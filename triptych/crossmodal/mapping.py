@@ -162,6 +162,7 @@ def run_mapping(
     bootstrap: int = 2000,
     seed: int = 0,
     threads: int = 1,
+    refused: Path | str | None = None,
 ) -> dict[str, Any]:
     """Map features to one another and write the scores.
 
@@ -178,6 +179,7 @@ def run_mapping(
         bootstrap: resamples of the intervals.
         seed: of resamples and permutations.
         threads: of this job.
+        refused: refused.json of the task: near-duplicates that count as unlabelled.
 
     Returns:
         What is written to `json`; the same inputs give the same bytes.
@@ -190,7 +192,7 @@ def run_mapping(
 
     section = section if isinstance(section, Section) else Section.model_validate(section)
     task = as_task(task)
-    data = read_labels(labels).labelled()
+    data = read_labels(labels, refused).labelled()
     blocks = {one: _block(one, features[one], data.videos) for one in section.features}
     corpus = Corpus(data, folds_of(splits, data, task), blocks, section.reduce, task.seed, threads)
     with threadpool_limits(limits=threads):

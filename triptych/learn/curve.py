@@ -43,6 +43,7 @@ def learning_curve(
     fields: Mapping[str, Mapping[str, str]] | None = None,
     title: str = "",
     threads: int = 1,
+    refused: Path | str | None = None,
 ) -> dict[str, Any]:
     """Fit a model on shares of its training folds, and write its learning curve.
 
@@ -60,6 +61,7 @@ def learning_curve(
         fields: column of the table -> slug -> text.
         title: a line above the picture.
         threads: threads of this job.
+        refused: refused.json of the task: near-duplicates that count as unlabelled.
 
     Returns:
         What is written to `out`: `primary`, `n`, `groups`, and `points`: a mapping a share with `n_train` and
@@ -76,7 +78,7 @@ def learning_curve(
     task = as_task(task)
     if faults := validate(model, name):
         raise ValueError("\n".join(faults))
-    data = read_labels(labels).labelled()
+    data = read_labels(labels, refused).labelled()
     folds = folds_of(splits, data, task)
     blocks = predict._blocks(model, data.videos, features or {}, transcripts or {}, fields or {})
     problem = predict.Problem(model, data, blocks, len(data.videos), task.multi_label, threads)
