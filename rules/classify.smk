@@ -58,6 +58,8 @@ rule evaluate_model:
     input:
         predictions=PATHS.predictions("{task}", "{model}"),
         labels=PATHS.labels("{task}"),
+        # No candidate of a choice is scored on test rows before the choice is written.
+        selections=lambda wildcards: PLAN.selections(wildcards.task, wildcards.model),
     output:
         metrics=PATHS.metrics("{task}", "{model}"),
         svg=PATHS.confusion("{task}", "{model}", "svg"),

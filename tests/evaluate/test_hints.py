@@ -54,7 +54,10 @@ def test_labels_in_several_are_questions_of_their_own(digits, tmp_path):
     true = np.stack([y >= 5, y % 2 == 1], axis=1)
     given = true.copy()
     given[flipped, 1] ^= True
-    p = [cross_val_predict(LogisticRegression(max_iter=200), x, given[:, k], cv=3, method="predict_proba") for k in (0, 1)]
+    p = [
+        cross_val_predict(LogisticRegression(max_iter=200), x, given[:, k], cv=3, method="predict_proba")
+        for k in (0, 1)
+    ]
     probability = np.stack([one[:, 1] for one in p], axis=1)
     found = hints.hints({"m": read(write(tmp_path / "m", probability, given, classes=["large", "odd"], multi=True))})
     odd = [row for row in found if "odd" in row["given"]]

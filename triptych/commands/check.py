@@ -15,6 +15,7 @@ from typing import Any
 from triptych.commands.check_columns import answer_faults, column_fault, modalities, relabel_faults, text_faults
 from triptych.core.cells import count
 from triptych.core.config import Metadata, Relabelled, Study, Task
+from triptych.core.config.grid import expand
 from triptych.core.corpus import Corpus, CorpusError, read_corpus
 from triptych.core.paths import Paths
 from triptych.core.study import StudyError, parse_study, read_yaml
@@ -78,7 +79,7 @@ def load(
     if study and not quick:
         alone = check_study_alone(study, installed)
         together, notes = check_study(study, corpus) if corpus else ([], [])
-        faults += _placed(place, alone + together)
+        faults += _placed(place, expand(config).once(alone + together))
     if faults or study is None or corpus is None:
         raise CheckError(faults)
     return Checked(study, corpus, [*corpus.notes, *notes])
@@ -217,12 +218,23 @@ def _task_faults(study: Study, corpus: Corpus) -> list[str]:
 
             rows = rows or [{"slug": row.slug, "line": row.line, "fields": row.fields} for row in corpus.rows]
             try:
-                _held_against_splits(resolve(name, task, rows, {}).labelled(), task, Paths.of(study).splits(name))
+                labels = resolve(name, task, rows, {}).labelled()
+                faults += _decision_faults(study, name, len(labels.classes))
+                _held_against_splits(labels, task, Paths.of(study).splits(name))
             except TaskError as error:
                 faults.append(f"tasks.{name}: {str(error).removeprefix(f'task {name!r}: ')}")
             except SplitError as error:
                 faults.append(f"tasks.{name}: {error}")
     return faults
+
+
+def _decision_faults(study: Study, task: str, classes: int) -> list[str]:
+    """Models that would decide more labels a video than the task has."""
+    return [
+        f"models.{name}.decide.k: {model.decide.k} labels a video, but task {task!r} has {classes} classes"
+        for name, model in study.models_of(task).items()
+        if model.decide.k is not None and model.decide.k > classes
+    ]
 
 
 def _held_against_splits(labels: Any, task: Task, path: str) -> None:

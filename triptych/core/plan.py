@@ -222,6 +222,15 @@ class Plan:
         """Hints at labels that are probably wrong, a file a task."""
         return [self.paths.hints(task) for task in self.study.tasks] if self.study.evaluate.label_hints else []
 
+    def choices(self, task: str) -> list[str]:
+        """Models of a task that are choices among others."""
+        return [name for name, model in self.study.models_of(task).items() if model.select]
+
+    def selections(self, task: str, model: str) -> list[str]:
+        """What must be written before a model is scored: choices that may take it, and what a choice itself took."""
+        models = self.study.models_of(task)
+        return [self.paths.selection(task, one) for one in self.choices(task) if model in (one, *models[one].select)]
+
     def predictions(self, task: str) -> list[str]:
         """Predictions of all models of a task."""
         return [self.paths.predictions(task, model) for model in self.study.models_of(task)]

@@ -52,6 +52,7 @@ STAGES = {
     "labels": "learn/tasks.py",
     "splits": "learn/splits.py",
     "predict": "learn/predict.py",
+    "select": "learn/select.py",
     "metrics": "evaluate/metrics.py",
     "compare": "evaluate/compare.py",
     "hints": "evaluate/hints.py",

@@ -131,7 +131,9 @@ def draw(
         picture.dot(*point)
     unit = "pairs of video and class" if multi else "videos"
     picture.text(left, COUNTS[0] - 6, f"{unit} a bin")
-    picture.text(14, (top + bottom) / 2, "share that is true, %" if multi else "share that is right, %", "middle", upward=True)
+    picture.text(
+        14, (top + bottom) / 2, "share that is true, %" if multi else "share that is right, %", "middle", upward=True
+    )
     words = f"predicted probability, %  (n = {n} videos, 95 % intervals)"
     picture.text((left + right) / 2, COUNTS[1] + 36, words, "middle")
     picture.write(path)

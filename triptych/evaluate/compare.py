@@ -2,8 +2,8 @@
 
 The best single modality is the model that reads one panel only (heard, said or seen) with the highest out-of-fold
 score. It is chosen by the same videos that it is tested on, which favours it: a fusion that beats it did so against a
-slightly optimistic reference. Tests are two-sided, on the videos' scores (right or wrong; F1 with several labels), with
-Holm's correction over all rows but the reference.
+slightly optimistic reference. Tests are two-sided, on the videos' scores (right or wrong; F1 with several labels; their
+mean over repeats and seeds), with Holm's correction over all rows but the reference.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import numpy as np
 from triptych.core.files import read_json, replace_text
 from triptych.evaluate.compute import STAGES
 from triptych.evaluate.metrics import identity
-from triptych.evaluate.modality import is_baseline, is_single, panels
+from triptych.evaluate.modality import is_baseline, is_single, members, panels
 from triptych.evaluate.paired import holm, paired_p, same_videos, video_scores
 from triptych.evaluate.predictions import Predictions, PredictionsError, groups_of, read
 
-VERSION = "1"
+VERSION = "2"
 
 SINGLE = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "roc_auc", "log_loss", "brier", "ece")
 MULTI = (
@@ -143,22 +143,23 @@ def paired_tests(
 
 
 def _described(name: str, spec: Mapping[str, Any], study: Mapping[str, Any]) -> dict[str, Any]:
-    late = spec.get("fusion") == "late"
-    inputs = list(spec["members"]) if late else [*spec["inputs"], *(f"text:{one}" for one in spec.get("text") or ())]
+    inputs = members(spec) or [*spec["inputs"], *(f"text:{one}" for one in spec.get("text") or ())]
     kind = "baseline" if is_baseline(spec) else "single" if is_single(spec, study) else "fusion"
+    kind = "choice" if spec.get("select") else kind
     return {
         "model": name,
         "kind": kind,
         "modalities": "+".join(panels(spec, study)),
         "inputs": "+".join(inputs),
-        "classifier": spec.get("head"),
+        "classifier": "choice" if spec.get("select") else spec.get("head"),
         "fusion": spec.get("fusion") or "",
         "balance": spec.get("balance"),
     }
 
 
 def _measured(told: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    row: dict[str, Any] = {"n": told["n"], "groups": told["groups"]}
+    row: dict[str, Any] = {name: told[name] for name in ("n", "groups")}
+    row |= {"seeds": told["seeds_n"], "sd_seeds": told["sd_seeds"]}
     for name in names:
         row[name] = told["all"][name]["value"]
         if name in WITH_INTERVAL:

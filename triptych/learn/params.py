@@ -156,10 +156,21 @@ FUSION_PARAMS: dict[str, dict[str, Param]] = {
         ),
     },
 }
+#: Parameters of a choice.
+SELECT_PARAMS: dict[str, Param] = {
+    "by": Param(
+        "log_loss",
+        _one_of("log_loss", "accuracy", "macro_f1", "micro_f1"),
+        "`log_loss`, `accuracy`, `macro_f1`, `micro_f1`",
+        "score of the inner rows that the best model has",
+    )
+}
 
 
 def table(model: Model) -> dict[str, Param]:
     """The parameters that this model takes."""
+    if model.select:
+        return SELECT_PARAMS
     if model.fusion == "late":
         return FUSION_PARAMS[model.head]
     return HEAD_PARAMS[model.head] | (TEXT_PARAMS if model.text else {})
@@ -181,6 +192,7 @@ def validate(model: Model | Mapping[str, Any], name: str = "") -> list[str]:
             hint = f"; did you mean {same!r}?" if same else nearest(str(key), known)
             hint = hint or f" (known: {', '.join(known) or 'none'})"
             what = f"the {'fusion' if model.fusion == 'late' else 'head'} `{model.head}`"
+            what = "a choice" if model.select else what
             faults.append(f"{place}.{key}: {what} has no such parameter{hint}")
             continue
         param = known[key]
@@ -195,7 +207,14 @@ def validate(model: Model | Mapping[str, Any], name: str = "") -> list[str]:
     for member in weights if model.fusion == "late" and isinstance(weights, Mapping) else ():
         if member not in model.members:
             faults.append(f"{place}.weights: {member!r} is no member{nearest(str(member), model.members)}")
-    if model.balance != "none" and (model.head in ("majority", "prior", "mean", "log_product")):
+    if model.reads_members and model.seeds is not None:
+        faults.append(
+            f"{place.removesuffix('.params')}.seeds: it has as many seeds as the one of its members with most; give "
+            "`seeds` to the members"
+        )
+    if model.select and model.balance != "none":
+        faults.append(f"{place.removesuffix('.params')}.balance: a choice fits nothing that could be balanced")
+    elif model.balance != "none" and (model.head in ("majority", "prior", "mean", "log_product")):
         faults.append(f"{place.removesuffix('.params')}.balance: `{model.head}` fits nothing that could be balanced")
     return faults
 
@@ -218,10 +237,11 @@ def candidates(known: Mapping[str, Param], given: Mapping[str, Any]) -> list[dic
 
 
 def markdown() -> dict[str, str]:
-    """The tables of docs/models.md, by name of head, `text` and `late: ` head of a fusion."""
+    """The tables of docs/models.md, by name of head, `text`, `late: ` head of a fusion, and `choice`."""
     tables = {name: HEAD_PARAMS[name] for name in HEADS if HEAD_PARAMS[name]}
     tables["text"] = TEXT_PARAMS
     tables |= {f"late: {name}": known for name, known in FUSION_PARAMS.items()}
+    tables["choice"] = SELECT_PARAMS
     return {name: "\n".join(_rows(known)) for name, known in tables.items()}
 
 

@@ -1,8 +1,8 @@
 """Out-of-fold predictions of one model for one task: everything is fitted inside its training fold.
 
-For each repeat and fold the model learns from the other folds and predicts the fold (role `test`). Members of a stack
-also predict each training row out of inner folds of the same groups (role `inner`). Unlabelled videos are predicted by
-the model refitted on all labelled ones (role `new`).
+For each repeat and fold the model learns from the other folds and predicts the fold (role `test`), once for each seed.
+Members of a stack also predict each training row out of inner folds of the same groups (role `inner`). Unlabelled
+videos are predicted by the model refitted on all labelled ones (role `new`; the mean over the seeds).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from triptych.core.config import Model, Task
 from triptych.core.files import replace_json
 from triptych.learn import balance as balancing
-from triptych.learn import fusion, heads
+from triptych.learn import decide, fusion, heads, seeds, select
 from triptych.learn.inputs import Block, FeatureBlock, assemble, covered
 from triptych.learn.params import TEXT_PARAMS, as_model, validate, values_of
 from triptych.learn.splits import assign, folds_of
@@ -26,7 +26,7 @@ from triptych.learn.table import LeakError, Part, write_predictions
 from triptych.learn.tasks import Labels, as_task, read_labels
 from triptych.learn.text import TextBlock, join_fields, read_transcripts
 
-VERSION = "1"
+VERSION = "2"
 logger = logging.getLogger("triptych")
 
 
@@ -154,6 +154,7 @@ def run_model(
     transcripts: Mapping[str, Iterable[Path | str]] | None = None,
     fields: Mapping[str, Mapping[str, str]] | None = None,
     members: Mapping[str, Path | str] | None = None,
+    selection: Path | str | None = None,
     inner: int = 0,
     balance: Path | str | None = None,
     threads: int = 1,
@@ -170,7 +171,8 @@ def run_model(
         features: feature -> its HDF5 file, for the model's `inputs`.
         transcripts: text field -> transcript files, for `transcript` and sources of transcripts.
         fields: column of the table -> slug -> text, for other text fields.
-        members: member -> its predictions file, for a late fusion.
+        members: member -> its predictions file, for a late fusion or a choice.
+        selection: what a choice took, as `select.select_model` wrote it.
         inner: inner folds for which it must also predict, because a stack reads it (`Study.inner_folds`); 0 for none.
         balance: where the label distribution before and after balancing goes: a picture (`.svg`) or numbers (`.json`).
         threads: threads of this job.
@@ -179,7 +181,8 @@ def run_model(
         Facts for the log: fits, videos, balanced (a mapping a fold), notes.
 
     Raises:
-        ValueError: faulty parameters, other labels or splits than the inputs were made with.
+        ValueError: faulty parameters, other labels or splits than the inputs were made with, a rule of decisions that
+            does not fit the task.
         LeakError: a leak.
     """
     from threadpoolctl import threadpool_limits
@@ -191,10 +194,18 @@ def run_model(
     everything = read_labels(labels)
     data, unlabelled = everything.labelled(), everything.unlabelled()
     folds = folds_of(splits, data, task)
+    decide.refuse(model, task.multi_label, len(data.classes))
+    inner = max(inner, model.inner) if model.decide.chosen else inner
+    notes: list[str]
     with threadpool_limits(limits=threads):
-        if model.fusion == "late":
+        if model.select:
+            if selection is None:
+                raise ValueError(f"model {name!r} is a choice; give its selection")
+            parts = select.chosen_parts(model, data, folds, unlabelled, members or {}, selection, task.seed)
+            balanced, notes = [], []
+        elif model.fusion == "late":
             parts, balanced = fusion.fuse(model, data, folds, unlabelled, members or {}, task.multi_label, task.seed)
-            notes: list[str] = []
+            notes = []
         else:
             videos = data.videos + unlabelled
             blocks = _blocks(model, videos, features or {}, transcripts or {}, fields or {})
@@ -229,36 +240,53 @@ def _blocks(model: Model, videos, features, transcripts, fields) -> list[Block]:
 
 
 def _cross_fit(problem: Problem, folds: np.ndarray, unlabelled: list[str], task: Task, inner: int) -> list[Part]:
-    data, parts = problem.data, []
+    data, parts, runs = problem.data, [], seeds.count(problem.model)
     for repeat, of_row in enumerate(folds):
-        seed = task.seed + repeat
         for fold in np.unique(of_row).tolist():
             train, test = np.flatnonzero(of_row != fold), np.flatnonzero(of_row == fold)
-            p, seen, done = problem.fit_predict(train, test, seed)
-            if done:
-                problem.balanced.append({"repeat": repeat, "outer": fold, **done})
             videos = [data.videos[row] for row in test]
-            parts.append(Part("test", fold, repeat, seed, videos, p, seen, problem.targets[test]))
-            if inner:
-                parts.append(_inner_part(problem, train, fold, repeat, seed, inner))
+            for run in range(runs):
+                seed = seeds.of(task.seed, repeat, run)
+                p, seen, done = problem.fit_predict(train, test, seed)
+                if done and not run:
+                    problem.balanced.append({"repeat": repeat, "outer": fold, **done})
+                tested, within = Part("test", fold, repeat, seed, videos, p, seen, problem.targets[test], run), None
+                if inner:
+                    # The runs share inner folds, so that they differ by their seeds alone.
+                    within = _inner_part(problem, train, fold, repeat, (task.seed + repeat, seed), run, inner)
+                parts += decide.decided(problem.model.decide, tested, within)
     if unlabelled:
-        rows = np.arange(len(data.videos), problem.size)
-        p, seen, _ = problem.fit_predict(np.arange(len(data.videos)), rows, task.seed)
-        parts.append(Part("new", -1, 0, task.seed, unlabelled, p, seen, None))
+        rows, everything = np.arange(len(data.videos), problem.size), np.arange(len(data.videos))
+        fits = [problem.fit_predict(everything, rows, seeds.of(task.seed, 0, run))[:2] for run in range(runs)]
+        p, seen = np.mean([p for p, _ in fits], axis=0), fits[0][1]
+        new = Part("new", -1, 0, task.seed, unlabelled, p, seen, None)
+        parts.append(decide.decided_new(problem.model.decide, new, parts))
     return parts
 
 
-def _inner_part(problem: Problem, train: np.ndarray, fold: int, repeat: int, seed: int, inner: int) -> Part:
-    """Out-of-fold predictions of the training rows of a fold; the inner folds keep groups together."""
-    targets, groups = problem.targets[train], problem.groups[train].tolist()
-    found = assign(groups, targets, min(inner, len(set(groups))), f"inner {seed} {fold}")
+def _inner_part(
+    problem: Problem, train: np.ndarray, fold: int, repeat: int, salts: tuple[int, int], run: int, inner: int
+) -> Part:
+    """Out-of-fold predictions of the training rows of a fold; the inner folds keep groups together.
+
+    Args:
+        problem: the model and its rows.
+        train: training rows of the fold.
+        fold: the outer fold.
+        repeat: of the cross-validation.
+        salts: salt of the inner folds, and the seed of the fits.
+        run: number of the seed.
+        inner: number of inner folds.
+    """
+    targets, groups, (salt, seed) = problem.targets[train], problem.groups[train].tolist(), salts
+    found = assign(groups, targets, min(inner, len(set(groups))), f"inner {salt} {fold}")
     of_row = np.array([found[group] for group in groups])
     probability, seen = np.zeros(targets.shape), np.zeros(len(train), dtype=bool)
     for one in np.unique(of_row):
         rows = np.flatnonzero(of_row == one)
         probability[rows], seen[rows], _ = problem.fit_predict(train[of_row != one], train[rows], seed)
     videos = [problem.data.videos[row] for row in train]
-    return Part("inner", fold, repeat, seed, videos, probability, seen, targets)
+    return Part("inner", fold, repeat, seed, videos, probability, seen, targets, run)
 
 
 def _write_balance(path: Path | str, name: str, data: Labels, balanced: list[dict]) -> None:

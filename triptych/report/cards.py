@@ -131,10 +131,9 @@ def new_predictions(path: Path | str, classes: list[str]) -> dict[str, np.ndarra
     from triptych.learn.table import read_predictions
 
     sums: dict[str, list[np.ndarray]] = {}
-    for (role, _, _), part in read_predictions(path, classes).items():
-        if role == "new":
-            for video, numbers in zip(part.videos, part.probability, strict=True):
-                sums.setdefault(video, []).append(numbers)
+    for part in read_predictions(path, classes, "new").values():
+        for video, numbers in zip(part.videos, part.probability, strict=True):
+            sums.setdefault(video, []).append(numbers)
     return {video: np.mean(numbers, axis=0) for video, numbers in sums.items()}
 
 

@@ -16,7 +16,7 @@ from triptych.core.files import digest_bytes, read_json
 from triptych.core.paths import Paths
 from triptych.evaluate import confusion
 from triptych.evaluate.availability import by_availability
-from triptych.evaluate.modality import is_baseline, is_single, models_of, panels
+from triptych.evaluate.modality import is_baseline, is_single, members, models_of, panels
 from triptych.evaluate.predictions import Predictions, as_groups, read
 from triptych.report.history import read_history
 from triptych.report.tables import read_rows
@@ -102,7 +102,7 @@ def picture(path: Path | str) -> str | None:
 def random(model: Mapping[str, Any]) -> bool:
     """Whether a model depends on the random numbers that it starts from, so that one fit tells little."""
     heads = (*SEQUENCE_HEADS, "finetune", "mlp")
-    return not model.get("select") and (model.get("head") in heads or model.get("fusion") == "intermediate")
+    return not members(model) and (model.get("head") in heads or model.get("fusion") == "intermediate")
 
 
 def few(row: Mapping[str, Any]) -> bool:
@@ -131,7 +131,11 @@ def _cells(found: Predictions) -> list[list[float]]:
 def _curves(task: str, models: Mapping[str, Any], study: Mapping[str, Any], paths: Paths) -> list[dict[str, Any]]:
     """Learning curves that were asked for: their pictures and points."""
     return [
-        {"model": name, "picture": picture(paths.curve(task, name, "svg")), **read_json(paths.curve(task, name, "json"))}
+        {
+            "model": name,
+            "picture": picture(paths.curve(task, name, "svg")),
+            **read_json(paths.curve(task, name, "json")),
+        }
         for name in models
         if name in study["evaluate"].get("curves", ())
     ]
@@ -202,10 +206,7 @@ def other_labels(study: Mapping[str, Any], paths: Paths) -> list[dict[str, Any]]
 
 def _shown(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Of a metrics file what the page draws."""
-    return {
-        name: metrics[name]
-        for name in ("n", "per_class", "per_fold")
-    }
+    return {name: metrics[name] for name in ("n", "per_class", "per_fold")}
 
 
 def _balances(task: str, models: Mapping[str, Any], paths: Paths) -> list[dict[str, Any]]:
