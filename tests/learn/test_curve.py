@@ -27,12 +27,18 @@ def world(tmp_path_factory):
 
 
 def curved(world, name, model, tmp_path, evaluate=SHARES):
-    texts = {column: world.texts for column in model.get("text", [])}
     return curve.learning_curve(
-        name, model, world.task, labels=world.labels, splits=world.splits, out=tmp_path / "c.json",
-        svg=tmp_path / "c.svg", evaluate=evaluate, features={one: world.features[one] for one in model.get("inputs", [])},
-        fields=texts,
-    )  # fmt: skip
+        name,
+        model,
+        world.task,
+        labels=world.labels,
+        splits=world.splits,
+        out=tmp_path / "c.json",
+        svg=tmp_path / "c.svg",
+        evaluate=evaluate,
+        features={one: world.features[one] for one in model.get("inputs", [])},
+        fields={column: world.texts for column in model.get("text", [])},
+    )
 
 
 def test_more_films_teach_more_and_the_end_is_the_model_itself(world, tmp_path):
@@ -107,8 +113,9 @@ def test_models_that_read_other_models_have_none():
     study = {
         "study": "t", "corpus": "c.csv", "encoders": {"p": {"use": "classic-image"}},
         "features": {"f": {"from": "p.frame"}},
-        "models": {"a": {"inputs": ["f"]}, "b": {"inputs": ["f"], "head": "svc"}, "both": {"fusion": "late", "members": ["a", "b"], "head": "mean"}},
+        "models": {name: {"inputs": ["f"]} for name in ("a", "b")},
     }  # fmt: skip
+    study["models"]["both"] = {"fusion": "late", "members": ["a", "b"], "head": "mean"}
     for curves, word in ((["both"], "reads other models' predictions"), (["aa"], "there is no model 'aa'")):
         with pytest.raises(StudyError, match=word):
             parse_study({**study, "evaluate": {"curves": curves}}, "study.yaml")
