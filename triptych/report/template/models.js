@@ -35,7 +35,7 @@ function modelColumns(task) {
     { ...score(metric), head: `${METRICS[metric]} %, 95 % interval` },
     { head: "from 0 to 100 %", class: "forest", cell: (row) => whisker(row[metric], row[`${metric}_low`], row[`${metric}_high`], panelOf(row), [reference && reference[metric]]) },
     { head: "p, Holm", number: true, sort: (row) => row.p_holm, title: "two-sided paired test against the best single modality, corrected for all comparisons of this table", cell: (row) => (isReference(row) ? "reference" : pValue(row.p_holm)) },
-    word("reads", (row) => row.inputs.replaceAll("+", " + "), "features and texts, or members"),
+    { ...word("reads", (row) => row.inputs.replaceAll("+", " + "), "features and texts, or members"), class: "reads" },
     word("classifier", (row) => row.classifier),
     uses("fusion") ? word("fusion", (row) => row.fusion) : null,
     uses("balance") ? word("balance", (row) => (row.balance === "none" ? "" : row.balance)) : null,

@@ -146,5 +146,5 @@ function taskSection(task) {
     el("div", { class: "controls" }, chooser("Model", byScore(task).map((row) => [row.model, `${row.model} (${share(row[task.primary])} %)`]), best, (model) => detail(task, model, place))), place,
     curves(task), hints(task),
     task.balance.length ? el("details", null, el("summary", null, "Label distribution in training folds"), el("div", { class: "pair" },
-      task.balance.map((one) => picture(one.picture, `Label distribution before and after balancing (${one.balance})`, `balance: ${one.balance}; ${one.models.join(", ")}`)))) : null);
+      task.balance.map((one) => picture(one.picture, `Label distribution before and after balancing (${one.balance})`, `balance: ${one.balance}, of ${one.models[0]}` + (one.models.length > 1 ? `; ${plural(one.models.length - 1, "other model")} do the same to the videos that have their input` : ""))))) : null);
 }
