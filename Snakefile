@@ -54,19 +54,26 @@ wildcard_constraints:
     encoder=r"[A-Za-z0-9_-]+",
     feature=r"[A-Za-z0-9_-]+",
     relabel=r"[A-Za-z0-9_-]+",
+    summary=r"[A-Za-z0-9_-]+",
+    match=r"[A-Za-z0-9_-]+",
+    imagine=r"[A-Za-z0-9_-]+",
     task=r"[A-Za-z0-9_-]+",
     model=r"[A-Za-z0-9_-]+",
+    mapping=r"[A-Za-z0-9_-]+",
 
 
 localrules:
     all,
     media,
     transcripts,
+    summaries,
     embeddings,
     features,
     relabels,
     predictions,
+    matches,
     comparisons,
+    mappings,
     report,
 
 
@@ -81,6 +88,7 @@ rule all:
 include: "rules/intake.smk"
 include: "rules/media.smk"
 include: "rules/transcribe.smk"
+include: "rules/summarise.smk"
 include: "rules/embed.smk"
 include: "rules/relabel.smk"
 include: "rules/task.smk"
@@ -88,11 +96,15 @@ include: "rules/classify.smk"
 include: "rules/networks.smk"
 include: "rules/fuse.smk"
 include: "rules/curves.smk"
+include: "rules/mapping.smk"
+include: "rules/match.smk"
+include: "rules/imagine.smk"
 include: "rules/report.smk"
 
 
 if workflow.is_main_process:
     networks = [name for name, card in {**SPEECH_CARDS, **CARDS}.items() if card.gpu]
     networks += [name for name, section in STUDY.relabel.items() if section.use == "nli"]
+    networks += [*TUNED, *WRITTEN, *STUDY.imagine]
     if told := device.notice(STUDY.gpus, networks):
         print(told, file=sys.stderr)

@@ -46,8 +46,10 @@ rule collect_status:
         fetch=[PATHS.manifest("fetch", video) for video in PLAN.downloads],
         media=[PLAN.manifests(stage) for stage in ("probe", "audio", "keyframes")],
         transcripts=[PLAN.transcripts(source) for source in ("text", *STUDY.shown)],
+        summaries=[PLAN.summaries(summary) for summary in STUDY.summaries],
         embeddings=[PLAN.embeddings(encoder) for encoder in STUDY.encoders],
         relabel=[PATHS.relabelled(name) for name in STUDY.relabel],
+        imagine=[PLAN.imagined(name) for name in STUDY.imagine],
         labels=[PATHS.labels(task) for task in STUDY.tasks],
     output:
         status=PATHS.status,
@@ -77,6 +79,8 @@ rule build_report:
         relabel=PLAN.relabel_reviews(),
         curves=PLAN.curves(),
         hints=PLAN.hints(),
+        mapping=PLAN.crossmodal_mapping(),
+        match=PLAN.crossmodal_match(),
     output:
         report=PATHS.report,
         config=PATHS.config,

@@ -25,5 +25,6 @@ with job(snakemake):
             device=card,
             threads=snakemake.threads,
             sources=list(config["transcripts"]),
+            summaries=list(config["summaries"]),
             remake={"limits": config["limits"], "fetch": config["fetch"]},
         )

@@ -134,6 +134,8 @@ def _placed(path: Path | str, faults: list[str]) -> list[str]:
 def check_study_alone(study: Study, installed: bool = True) -> list[str]:
     """Faults of a valid study file that need the parts of the package: encoders, heads, files that it names."""
     from triptych.encoders import base
+    from triptych.learn.networks import checkpoint
+    from triptych.learn.networks.params import study_faults
     from triptych.learn.params import validate
     from triptych.speech import base as speech
 
@@ -146,7 +148,11 @@ def check_study_alone(study: Study, installed: bool = True) -> list[str]:
     )
     for name, model in study.models.items():
         faults += validate(model, name)
+    faults += study_faults(study.models, study.tasks, installed)
+    faults += checkpoint.faults(study, installed)
     faults += _relabel_faults(study, encoders)
+    faults += _mapping_faults(study)
+    faults += _crossmodal_faults(study, encoders, installed)
     if study.fetch.cookies and not Path(study.fetch.cookies).is_file():
         faults.append(f"fetch.cookies: there is no file {study.fetch.cookies!r}")
     for name, source in study.transcripts.items():
@@ -186,6 +192,28 @@ def _relabel_faults(study: Study, encoders: dict[str, Any]) -> list[str]:
             elif not Path(section.checked).is_file():
                 faults.append(f"relabel.{name}.checked: there is no file {section.checked!r}")
     return faults + lineage.faults(study.model_dump(by_alias=True, mode="json"))
+
+
+def _mapping_faults(study: Study) -> list[str]:
+    """Faults of features that are mapped to one another."""
+    from triptych.crossmodal import mapping
+
+    pools = {name: feature.pool for name, feature in study.features.items()}
+    return [fault for name, section in study.mapping.items() for fault in mapping.faults(name, section, pools)]
+
+
+def _crossmodal_faults(study: Study, encoders: dict[str, Any], installed: bool) -> list[str]:
+    """Faults of summaries, of pictures held against words, and of imagined pictures."""
+    from triptych.crossmodal import imagine, match, seq2seq
+
+    faults = []
+    for name, section in study.summaries.items():
+        faults += [f"summaries.{name}.{one}" for one in seq2seq.faults(section, installed)]
+    for name, section in study.match.items():
+        faults += [f"match.{name}.{one}" for one in match.faults(section, encoders)]
+    for name, section in study.imagine.items():
+        faults += [f"imagine.{name}.{one}" for one in imagine.faults(section, encoders, installed)]
+    return faults
 
 
 def _task_faults(study: Study, corpus: Corpus) -> list[str]:

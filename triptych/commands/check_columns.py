@@ -23,24 +23,35 @@ def modalities(study: Study) -> dict[str, str]:
 
 
 def text_faults(study: Study, corpus: Corpus) -> list[str]:
-    """Text fields of encoders, models and zero-shot labels that are not there or must not be read as text."""
+    """Text fields that are not there or must not be read as text."""
     reads = modalities(study)
     wanted = {f"encoders.{name}.text": one.text for name, one in study.encoders.items() if reads.get(name) == "text"}
     wanted |= {f"models.{name}.text": model.text for name, model in study.models.items()}
     wanted |= {f"relabel.{name}.text": one.fields for name, one in study.relabel.items() if one.use == "nli"}
+    wanted |= {f"summaries.{name}.text": one.text for name, one in study.summaries.items()}
+    wanted |= {f"match.{name}.text": one.text for name, one in study.match.items()}
+    wanted |= {f"imagine.{name}.text": [one.text] for name, one in study.imagine.items()}
     faults = []
     for place, fields in wanted.items():
         for column in fields:
-            if column == "transcript":
+            if column in study.summaries:
+                if place.startswith("summaries."):
+                    faults.append(f"{place}: {column!r} is itself a summary; name what it is made from")
+            elif column == "transcript":
                 if not study.spoken:
                     faults.append(f"{place}: reads `transcript`, but the study has no `transcripts` of what is said")
             elif column not in study.transcripts:
-                missing = column_fault(place, column, corpus, ["transcript", *study.transcripts])
+                missing = column_fault(place, column, corpus, ["transcript", *study.transcripts, *study.summaries])
                 faults += missing or _not_allowed(place, column, study)
     faults += [
         f"transcripts.{name}: the table has a column of this name, so a text field {name!r} could be either; rename one"
         for name in study.transcripts
         if name in corpus.columns and name != "captions"
+    ]
+    faults += [
+        f"summaries.{name}: the table has a column of this name, so a text field {name!r} could be either; rename one"
+        for name in study.summaries
+        if name in corpus.columns
     ]
     for name, encoder in study.encoders.items():
         for column in _masked(encoder):
@@ -75,12 +86,12 @@ def answer_faults(study: Study) -> list[str]:
     for task, one in study.tasks.items():
         answers = {source: place for place, source in (("group", one.group), ("label", one.label)) if source != "none"}
         for name, model in study.models_of(task).items():
-            read = {f"models.{name}.text": model.text}
+            read = {f"models.{name}.text": _whole(model.text, study)}
             for feature in model.inputs:
                 encoder = study.features[feature].from_.partition(".")[0] if feature in study.features else ""
                 if reads.get(encoder) == "text":
                     place = f"models.{name}: its feature {feature!r} (encoder {encoder!r})"
-                    read[place] = study.encoders[encoder].text
+                    read[place] = _whole(study.encoders[encoder].text, study)
                     if answers.get(one.label) == "label" and one.label in _masked(study.encoders[encoder]):
                         faults.append(
                             f"{place}: masks {one.label!r}, the label of task {task!r}: what is missing from a text "
@@ -96,6 +107,12 @@ def answer_faults(study: Study) -> list[str]:
     return faults
 
 
+def _whole(fields: Iterable[str], study: Study) -> list[str]:
+    """Text fields with what summaries among them are made from in their place."""
+    found = [study.summaries[one].text if one in study.summaries else [one] for one in fields]
+    return list(dict.fromkeys(field for part in found for field in part))
+
+
 def relabel_faults(study: Study, corpus: Corpus) -> list[str]:
     """Columns of zero-shot labels that are not there, or whose values are no labels."""
     from triptych.learn.relabel import candidates
@@ -107,7 +124,7 @@ def relabel_faults(study: Study, corpus: Corpus) -> list[str]:
             faults += column_fault(f"relabel.{name}.against", section.against, corpus)
             encoder = study.encoders.get(section.encoder or "")
             fields = section.fields if section.use == "nli" else encoder.text if encoder else []
-            if section.against in fields and section.against not in study.transcripts:
+            if section.against in _whole(fields, study) and section.against not in study.transcripts:
                 faults.append(
                     f"relabel.{name}.against: the labels are made from {section.against!r} itself, so that agreement "
                     "with it tells nothing; leave it out of the text"

@@ -100,6 +100,9 @@ def collect(study: Study, corpus: Corpus) -> list[Stage]:
     ]
     if study.transcripts:
         stages += [_transcripts(paths, source, shards) for source in (*study.transcripts, "text")]
+    for name in study.summaries:
+        files = {shard: paths.summary(name, shard) for shard in shards}
+        stages.append(_texts(paths, f"summaries/{name}", files, f"summaries-{name}", shards))
     stages += [_embeddings(paths, encoder, shards) for encoder in study.encoders]
     stages += [_feature(paths, feature, slugs) for feature in study.features]
     stages += [_relabelled(paths, name, slugs) for name in study.relabel]
@@ -123,11 +126,16 @@ def _media(paths: Paths, name: str, slugs: list[str]) -> Stage:
 
 
 def _transcripts(paths: Paths, source: str, shards: dict[str, list[str]]) -> Stage:
-    name = f"transcripts/{source}"
+    files = {shard: paths.transcripts(source, shard) for shard in shards}
+    return _texts(paths, f"transcripts/{source}", files, f"transcripts-{source}", shards)
+
+
+def _texts(paths: Paths, name: str, files: dict[str, str], jobs: str, shards: dict[str, list[str]]) -> Stage:
+    """A stage whose files, by shard, have the form of transcripts."""
     stage = Stage(name, sum(map(len, shards.values())), bytes=disk_use(f"{paths.root}/{name}"))
-    stage.seconds = _job_seconds(paths, f"transcripts-{source}")
+    stage.seconds = _job_seconds(paths, jobs)
     for shard, members in shards.items():
-        path = Path(paths.transcripts(source, shard))
+        path = Path(files[shard])
         wanted, known = set(members), {}
         # Videos of a job that is under way lie beside the file until it is replaced whole.
         for part in [path, *sorted(path.with_suffix(".parts").glob("*.jsonl"))]:

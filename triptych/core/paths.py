@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,12 +139,24 @@ class Paths:
         """Short texts of a shard's videos, in the form of a transcript."""
         return f"{self.root}/summaries/{name}/{shard}.jsonl"
 
+    def text(self, field: str, shard: str, summaries: Collection[str] = ()) -> str:
+        """The file of a text field that is no column: the resolved transcript, a source's, or a summary's.
+
+        Args:
+            field: `transcript`, a source of transcripts, or a summary.
+            shard: name of the shard.
+            summaries: names of the study's summaries.
+        """
+        if field in summaries:
+            return self.summary(field, shard)
+        return self.transcripts("text" if field == "transcript" else field, shard)
+
     def mapping(self, name: str, suffix: str) -> str:
         """How well features are told from one another, as `csv`, `json` or `svg`."""
         return f"{self.root}/crossmodal/mapping/{name}.{suffix}"
 
     def match(self, name: str, suffix: str) -> str:
-        """Pictures held against words: `json` of the scores, `csv` a row a video, `svg`, `html` of what is shown."""
+        """Pictures held against words: `json` of the scores, `csv` a row a video, `svg`, `h5` of the texts' vectors."""
         return f"{self.root}/crossmodal/match/{name}.{suffix}"
 
     def imagined(self, name: str, shard: str) -> str:
@@ -151,7 +164,7 @@ class Paths:
         return f"{self.root}/crossmodal/imagine/{name}/{shard}.h5"
 
     def imagined_scores(self, name: str, suffix: str) -> str:
-        """Imagined pictures held against keyframes: `json`, `csv`, `svg`, `html`."""
+        """Imagined pictures held against keyframes: `json`, `csv`, `svg`."""
         return f"{self.root}/crossmodal/imagine/{name}.{suffix}"
 
     @property

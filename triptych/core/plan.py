@@ -9,6 +9,7 @@ from functools import cached_property
 from triptych.core import retry, rows
 from triptych.core.config import LabelColumn, Metadata, Relabelled, Study
 from triptych.core.corpus import Corpus, Row
+from triptych.core.files import digest_bytes
 from triptych.core.paths import Paths
 from triptych.core.units import by_shard
 
@@ -147,16 +148,24 @@ class Plan:
 
     def text_columns(self, fields: list[str]) -> list[str]:
         """The columns of the table among text fields."""
-        return [field for field in fields if field != "transcript" and field not in self.study.transcripts]
+        return [field for field in fields if not self.is_file(field)]
+
+    def is_file(self, field: str) -> bool:
+        """Whether a text field lies in files of its own (transcripts, summaries): it is no column of the table."""
+        return field == "transcript" or field in self.study.transcripts or field in self.study.summaries
 
     def texts(self, fields: list[str], shard: str | None = None) -> dict[str, list[str]]:
-        """Transcript files (of one shard, or of all) of the text fields that are no columns, by field."""
+        """Files (of one shard, or of all) of the text fields that are no columns, by field."""
         shards = self.shards if shard is None else [shard]
         return {
-            field: [self.paths.transcripts("text" if field == "transcript" else field, one) for one in shards]
+            field: [self.paths.text(field, one, self.study.summaries) for one in shards]
             for field in fields
-            if field == "transcript" or field in self.study.transcripts
+            if self.is_file(field)
         }
+
+    def summaries(self, name: str) -> list[str]:
+        """Files of a summary."""
+        return [self.paths.summary(name, shard) for shard in self.shards]
 
     def task_columns(self, task: str) -> list[str]:
         """The columns that labels, groups and folds of a task are read from."""
@@ -200,6 +209,26 @@ class Plan:
             found += [self.paths.checked(name)] if section.checked else []
         return found
 
+    def crossmodal_mapping(self) -> list[str]:
+        """What the report reads of features mapped to one another."""
+        return [self.paths.mapping(name, suffix) for name in self.study.mapping for suffix in ("csv", "json", "svg")]
+
+    def crossmodal_match(self) -> list[str]:
+        """What the report reads of pictures held against words, and of imagined pictures."""
+        found = [self.paths.match(name, suffix) for name in self.study.match for suffix in ("json", "svg")]
+        found += [self.paths.imagined_scores(name, one) for name in self.study.imagine for one in ("json", "svg")]
+        return found
+
+    def imagined(self, name: str) -> list[str]:
+        """Files of imagined pictures."""
+        return [self.paths.imagined(name, shard) for shard in self.shards]
+
+    def painted(self, name: str, shard: str) -> list[str]:
+        """The videos of a shard that are painted: all, or those among the first by a hash of their names."""
+        most = self.study.imagine[name].videos
+        chosen = set(self.rows) if most is None else set(sorted(self.rows, key=_hashed)[:most])
+        return [video for video in self.shards[shard] if video in chosen]
+
     def table_digest_all(self, columns: list[str]) -> str:
         """Digest of these columns of all rows: for jobs that stand for the whole table."""
         return rows.digest(self.rows.values(), columns)
@@ -207,6 +236,15 @@ class Plan:
     def fused(self, task: str) -> list[str]:
         """Models of a task that read other models' predictions: late fusions, and choices."""
         return [name for name, model in self.study.models_of(task).items() if model.reads_members]
+
+    def choices(self, task: str) -> list[str]:
+        """Models of a task that are choices among others."""
+        return [name for name, model in self.study.models_of(task).items() if model.select]
+
+    def selections(self, task: str, model: str) -> list[str]:
+        """What must be written before a model is scored: choices that may take it, and what a choice itself took."""
+        models = self.study.models_of(task)
+        return [self.paths.selection(task, one) for one in self.choices(task) if model in (one, *models[one].select)]
 
     def looking(self, task: str) -> list[str]:
         """Models of a task that look at videos: all but the baselines."""
@@ -222,15 +260,6 @@ class Plan:
         """Hints at labels that are probably wrong, a file a task."""
         return [self.paths.hints(task) for task in self.study.tasks] if self.study.evaluate.label_hints else []
 
-    def choices(self, task: str) -> list[str]:
-        """Models of a task that are choices among others."""
-        return [name for name, model in self.study.models_of(task).items() if model.select]
-
-    def selections(self, task: str, model: str) -> list[str]:
-        """What must be written before a model is scored: choices that may take it, and what a choice itself took."""
-        models = self.study.models_of(task)
-        return [self.paths.selection(task, one) for one in self.choices(task) if model in (one, *models[one].select)]
-
     def predictions(self, task: str) -> list[str]:
         """Predictions of all models of a task."""
         return [self.paths.predictions(task, model) for model in self.study.models_of(task)]
@@ -238,6 +267,10 @@ class Plan:
     def metrics(self, task: str) -> list[str]:
         """Metrics of all models of a task."""
         return [self.paths.metrics(task, model) for model in self.study.models_of(task)]
+
+
+def _hashed(video: str) -> str:
+    return digest_bytes(video.encode())
 
 
 def plain(path: str) -> bool:

@@ -31,6 +31,7 @@ STAGES = {
     "hf-asr": "speech/hf_asr.py",
     "ocr": "speech/ocr.py",
     "resolve": "speech/resolve.py",
+    "summarise": "crossmodal/summarise.py",
     "embed": "encoders/engine.py",
     "classic-image": "encoders/classic_image.py",
     "classic-audio": "encoders/classic_audio.py",
@@ -57,6 +58,10 @@ STAGES = {
     "compare": "evaluate/compare.py",
     "hints": "evaluate/hints.py",
     "curve": "learn/curve.py",
+    "mapping": "crossmodal/mapping.py",
+    "match": "crossmodal/match.py",
+    "imagine": "crossmodal/imagine.py",
+    "imagine-scores": "crossmodal/imagine_scores.py",
     "report": "report/page.py",
 }
 #: Files of a stage that are not Python.

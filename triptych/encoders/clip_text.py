@@ -1,15 +1,16 @@
-"""CLIP's text tower: label prompts in the space of the checkpoint's image embeddings (Radford et al., 2021)."""
+"""CLIP's text tower: prompts and text in the space of the checkpoint's image embeddings (Radford et al., 2021)."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from triptych.core import torchvision
 from triptych.core.weights import Located
 from triptych.encoders.base import EncoderError
+from triptych.encoders.text_windows import windows
 
 #: Prompts that go through the tower at once.
 BATCH = 64
@@ -80,3 +81,13 @@ class ClipText:
                 vectors = getattr(told, "pooler_output", told)
                 found.append(vectors.float().cpu().numpy().astype(np.float64))
         return np.concatenate(found)
+
+    def chunks(self, segments: Iterable[tuple[float, float, str]]) -> list[str]:
+        """Timed segments as texts that the tower reads whole: runs of segments, by its own tokens."""
+        room = int(self.model.config.text_config.max_position_embeddings)
+        room -= self.tokenizer.num_special_tokens_to_add(False)
+        return [one.text for one in windows(segments, room, self._tokens)]
+
+    def _tokens(self, texts: list[str]) -> list[int]:
+        listed = self.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+        return [len(one) for one in listed]

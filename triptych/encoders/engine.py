@@ -41,6 +41,7 @@ def embed_shard(
     device: str = "cpu",
     threads: int = 1,
     sources: Sequence[str] = (),
+    summaries: Sequence[str] = (),
     remake: Mapping[str, Any] | None = None,
     spent: dict[str, float] | None = None,
 ) -> dict[str, int]:
@@ -62,6 +63,7 @@ def embed_shard(
         device: `cpu` or `cuda:0`.
         threads: of this job; numeric libraries keep to it, and as many threads decode ahead.
         sources: names of the study's sources of transcripts, which text fields may name.
+        summaries: names of its summaries, which text fields may name too.
         remake: sections `limits` and `fetch` of the study, for an artefact that must be made again.
         spent: is filled with the wall seconds of `load` (imports included), `encode` and `wait` (for input).
 
@@ -75,7 +77,8 @@ def embed_shard(
     told = base.signature(encoder)
     model = base.made_from(encoder)
     fields = told.get("text", [])
-    found = inputs.describe(model.card, videos, paths, shard, fields, sources, getattr(model, "masked", ()))
+    masked = getattr(model, "masked", ())
+    found = inputs.describe(model.card, videos, paths, shard, fields, sources, masked, summaries)
     keys = {video: digest_json([VERSION, told, one.digest]) for video, one in found.items()}
     out = Path(paths.embeddings(name, shard))
     frames = encoder.get("frames") or model.card.frames

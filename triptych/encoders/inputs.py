@@ -37,6 +37,7 @@ def describe(
     fields: Sequence[str],
     sources: Sequence[str] = (),
     masked: Sequence[str] = (),
+    summaries: Sequence[str] = (),
 ) -> dict[str, Input]:
     """The inputs of a shard's videos, by slug; nothing is decoded.
 
@@ -45,9 +46,11 @@ def describe(
         videos: `{"slug", "fields": {column: text}}` each; `fields` matters for text encoders only.
         paths: of the study.
         shard: name of the shard (whose transcripts are read).
-        fields: `transcript`, sources of transcripts or columns, in the order in which a text encoder reads them.
+        fields: `transcript`, sources of transcripts, summaries or columns, in the order in which a text encoder reads
+            them.
         sources: names of the study's sources of transcripts.
         masked: columns whose words are taken out of the text.
+        summaries: names of the study's summaries.
 
     Raises:
         ValueError: a damaged manifest or transcript file, with its name.
@@ -56,9 +59,8 @@ def describe(
     if card.modality == "text":
         spoken = {}
         for name in fields:
-            if name == "transcript" or name in sources:
-                stored = "text" if name == "transcript" else name
-                spoken[name] = read_transcripts(paths.transcripts(stored, shard))
+            if name == "transcript" or name in sources or name in summaries:
+                spoken[name] = read_transcripts(paths.text(name, shard, summaries))
         return {one["slug"]: _words(one, fields, spoken, masked) for one in videos}
     stage, artefact = STAGES[card.modality]
     return {one["slug"]: _media(one["slug"], paths, stage, artefact) for one in videos}

@@ -43,6 +43,8 @@ def transcripts_of(model: Mapping[str, Any], study: Mapping[str, Any]) -> list[s
         section = study["encoders"][encoder]
         if _panel(section) == "said":
             fields.update(section.get("text") or ())
+    for name in fields & set(study.get("summaries") or ()):
+        fields.update(study["summaries"][name].get("text") or ())
     if "transcript" in fields:
         fields |= {"text", *(name for name, source in study["transcripts"].items() if source.get("use") != "ocr")}
     return [name for name in (*study["transcripts"], "text") if name in fields]

@@ -42,7 +42,7 @@ class Relation:
 
 
 def of_fields(fields: Iterable[str], study: Mapping[str, Any]) -> Lineage:
-    """Lineage of text fields: `transcript` is what all sources of transcripts may give."""
+    """Lineage of text fields: `transcript` is what all sources of transcripts may give, a summary its own text."""
     found = Lineage()
     for name in fields:
         if name == "transcript":
@@ -51,6 +51,8 @@ def of_fields(fields: Iterable[str], study: Mapping[str, Any]) -> Lineage:
             found |= Lineage(frozenset([SAID])) if not study["transcripts"] else Lineage()
         elif name in study["transcripts"]:
             found |= _of_transcripts(name, study)
+        elif name in (study.get("summaries") or ()):
+            found |= of_fields(study["summaries"][name].get("text") or ["transcript"], study)
         else:
             found |= Lineage(frozenset([name]))
     return found

@@ -64,8 +64,11 @@ class Inference:
         found = {}
         for shard, members in by_shard(known, self.study["shards"]).items():
             own = [known[slug] for slug in members]
-            sources = list(self.study["transcripts"])
-            for slug, one in inputs.describe(_READS, own, self.paths, shard, self.section.fields, sources).items():
+            sources, summaries = list(self.study["transcripts"]), list(self.study.get("summaries") or ())
+            described = inputs.describe(
+                _READS, own, self.paths, shard, self.section.fields, sources, summaries=summaries
+            )
+            for slug, one in described.items():
                 text = None
                 if one.words is not None:
                     text = "\n".join(" ".join(words for _, _, words in part) for _, part in one.words.fields)

@@ -37,7 +37,7 @@ def collect(paths: Paths, rows: Iterable[Mapping[str, str]], study: Mapping[str,
     Returns:
         A row a video and stage, stages in run order, videos sorted by slug; the columns are `COLUMNS`, unescaped.
         Stages are `fetch`, `probe`, `audio`, `keyframes`, `transcripts:{source}`, `transcripts:text`,
-        `embed:{encoder}`, `relabel:{name}` and `task:{task}`.
+        `summaries:{name}`, `embed:{encoder}`, `relabel:{name}`, `imagine:{name}` and `task:{task}`.
 
     Raises:
         StatusError: a stage accounts for a video never, twice, or for one that the table has not.
@@ -82,10 +82,21 @@ def _stages(paths: Paths, known: Mapping[str, Mapping[str, str]], study: Mapping
     if study["transcripts"]:
         for source in [*study["transcripts"], "text"]:
             yield f"transcripts:{source}", list(_of_transcripts(paths, source, shards))
+    for name in study.get("summaries") or ():
+        yield f"summaries:{name}", list(_of_summaries(paths, name, shards))
     for encoder in study["encoders"]:
         yield f"embed:{encoder}", list(_of_embeddings(paths, encoder, shards))
     for name in study.get("relabel") or ():
         yield f"relabel:{name}", list(_of_relabel(paths.relabelled(name)))
+    for name in study.get("imagine") or ():
+        yield (
+            f"imagine:{name}",
+            [
+                (line["video"], Outcome.from_dict(line))
+                for shard in shards
+                for line in read_index(paths.imagined(name, shard))
+            ],
+        )
     for task in study["tasks"]:
         yield f"task:{task}", list(_of_labels(paths.labels(task)))
 
@@ -141,6 +152,14 @@ def _of_transcripts(paths: Paths, source: str, shards: Iterable[str]) -> Iterato
     for shard in shards:
         for video, transcript in read_transcripts(paths.transcripts(source, shard)).items():
             yield video, transcript.outcome
+
+
+def _of_summaries(paths: Paths, name: str, shards: Iterable[str]) -> Iterator[tuple[str, Outcome]]:
+    from triptych.speech.transcript import read_transcripts
+
+    for shard in shards:
+        for video, summary in read_transcripts(paths.summary(name, shard)).items():
+            yield video, summary.outcome
 
 
 def _of_embeddings(paths: Paths, encoder: str, shards: Iterable[str]) -> Iterator[tuple[str, Outcome]]:

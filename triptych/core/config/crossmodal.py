@@ -18,7 +18,7 @@ class Summary(Section):
     use: Literal["extractive", "transformers"] = "extractive"
     """`extractive`: the sentences nearest to the whole text; `transformers`: a summarisation model."""
     text: list[str] = Field(default_factory=lambda: ["transcript"], min_length=1)
-    """Text fields that are summarised."""
+    """Text fields that are summarised: columns, `transcript`, sources of transcripts."""
     sentences: int = Field(3, ge=1, le=50)
     """For `extractive`: sentences that are kept, in their order."""
     model: str | None = None
@@ -26,7 +26,7 @@ class Summary(Section):
     revision: str | None = None
     """Commit of a hub's model; the one of `models.lock` by default."""
     params: dict[str, Any] = Field(default_factory=dict)
-    """For `transformers`: `max_tokens`, `min_tokens`, `beams`."""
+    """For `transformers`: `max_tokens` (64), `min_tokens` (0), `beams` (4), `prefix` (none; `summarize: ` for T5)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Summary:
@@ -82,7 +82,7 @@ class Imagine(Section):
     revision: str | None = None
     """Commit of a hub's model; the one of `models.lock` by default."""
     text: str = "description"
-    """Text field that is painted."""
+    """Text field that is painted: a column, `transcript`, a source of transcripts, or a summary."""
     encoder: Name
     """An image encoder of the study: pictures and keyframes are compared by its embeddings."""
     array: str = "embedding"
@@ -97,10 +97,14 @@ class Imagine(Section):
     """Height and width in pixels; the pipeline's own by default."""
     videos: int | None = Field(None, ge=1)
     """Most videos that are painted, the first by a hash of their names; all by default."""
+    group: Name | None = None
+    """Task whose groups are kept apart: a video's pictures are compared with keyframes of other groups only."""
     permutations: int = Field(1000, ge=100)
     """Permutations of pictures against videos, for p."""
+    shown: int = Field(6, ge=0, le=100)
+    """Videos that the report shows, their pictures beside their keyframes."""
     seed: int = 0
-    """Seed of the pictures."""
+    """Seed of the pictures and of the permutations."""
 
 
 class Duplicates(Section):

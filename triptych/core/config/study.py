@@ -160,9 +160,9 @@ class Study(Section):
                 if section.encoder not in self.encoders:
                     near = nearest(section.encoder, self.encoders)
                     yield f"{kind}.{name}.encoder: there is no encoder {section.encoder!r}{near}"
-        for name, section in self.match.items():
-            if section.group is not None and section.group not in self.tasks:
-                yield f"match.{name}.group: there is no task {section.group!r}{nearest(section.group, self.tasks)}"
+                if section.group is not None and section.group not in self.tasks:
+                    near = nearest(section.group, self.tasks)
+                    yield f"{kind}.{name}.group: there is no task {section.group!r}{near}"
         for name in set(self.summaries) & {"text", "transcript", *self.transcripts, *self.text_fields}:
             yield f"summaries.{name}: this name belongs to another text field; choose another"
         for one in self.duplicates.features:

@@ -1,0 +1,1 @@
+"""One modality against another: embeddings mapped to one another, and search by words."""
