@@ -73,6 +73,19 @@ def test_early_fusion_with_text_and_networks_of_scikit_learn_have_curves(world, 
     assert curved(world, "net", net, tmp_path, {**evaluate, "curve_shares": [1.0]})["points"] == first["points"][-1:]
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"inputs": ["weak", "other"], "fusion": "intermediate", "head": "concat", "params": {"epochs": 3, "width": 8}},
+        {"inputs": ["weak"], "head": "logistic", "reduce": {"use": "pca", "width": 4}},
+    ],
+)
+def test_fusion_networks_and_reduced_features_have_curves(world, tmp_path, model):
+    evaluate = {**SHARES, "curve_shares": [0.5], "curve_draws": 1}
+    (told,) = curved(world, "one", model, tmp_path, evaluate)["points"]
+    assert told["n_train"] == 48 and told["accuracy"]["value"] is not None and len(told["draws"]) == 1
+
+
 def test_only_training_films_are_drawn(world, tmp_path, monkeypatch):
     """Every fit gets whole films of its training folds, and predicts its whole test fold."""
     fits = []

@@ -20,6 +20,7 @@ from triptych.evaluate import learning_curve as scoring
 from triptych.evaluate.metrics import primary
 from triptych.evaluate.predictions import as_groups, read
 from triptych.learn import decide, predict, seeds
+from triptych.learn.networks.spill import Fits
 from triptych.learn.params import as_model, validate
 from triptych.learn.splits import folds_of
 from triptych.learn.table import Part, write_predictions
@@ -43,6 +44,7 @@ def learning_curve(
     fields: Mapping[str, Mapping[str, str]] | None = None,
     title: str = "",
     threads: int = 1,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """Fit a model on shares of its training folds, and write its learning curve.
 
@@ -60,6 +62,7 @@ def learning_curve(
         fields: column of the table -> slug -> text.
         title: a line above the picture.
         threads: threads of this job.
+        device: that networks are fitted on: `cpu` or `cuda:0`.
 
     Returns:
         What is written to `out`: `primary`, `n`, `groups`, and `points`: a mapping a share with `n_train` and
@@ -78,8 +81,10 @@ def learning_curve(
         raise ValueError("\n".join(faults))
     data = read_labels(labels).labelled()
     folds = folds_of(splits, data, task)
-    blocks = predict._blocks(model, data.videos, features or {}, transcripts or {}, fields or {})
-    problem = predict.Problem(model, data, blocks, len(data.videos), task.multi_label, threads)
+    given = features or {}, transcripts or {}, fields or {}
+    blocks = predict._blocks(model, data.videos, *given, data, task.seed, threads)
+    fits = Fits(device=device)
+    problem = predict.Problem(model, data, blocks, len(data.videos), task.multi_label, threads, fits=fits)
     groups = as_groups(dict(zip(data.videos, data.groups, strict=True)), sorted(data.videos))
     points = []
     with threadpool_limits(limits=threads), tempfile.TemporaryDirectory() as folder:
