@@ -215,3 +215,35 @@ def test_the_command(said, tmp_path):
     assert ran.returncode == 0 and ran.stdout.startswith("  1  ") and ran.stdout.count("cosine") == 2, ran.stderr
     ran = subprocess.run([*command, "--encoder", "x"], cwd=folder, env=environment, capture_output=True, text=True)
     assert ran.returncode == 1 and ran.stderr.startswith("triptych: the study has no encoder 'x'")
+
+
+def test_frames_are_found_by_the_text_tower_of_the_same_clip(tmp_path, monkeypatch):
+    """Of a checkpoint of random weights: a frame whose embedding is that of the query is first, with its time."""
+    from tiny.image import build_clip
+
+    from triptych.encoders.clip_text import ClipText
+
+    monkeypatch.chdir(tmp_path)
+    folder = build_clip(tmp_path / "clip")
+    study = made({"seen": {"use": "clip", "model": str(folder)}}, shards=1)
+    tower = ClipText(base.weights_of(base.made_from(study.encoders["seen"].model_dump())))
+    tower.load("cpu")
+    (wanted,) = tower.encode(["boats"])
+    other = np.roll(wanted, 1)
+    entries = [
+        Entry(
+            video,
+            "k",
+            arrays={"embedding": np.float32([other, near])},
+            times={"embedding": np.float64([[1, 1], [4, 4]])},
+        )
+        for video, near in (("a", -wanted), ("b", wanted))
+    ]
+    write_store(Paths.of(study).embeddings("seen", "0"), entries)
+    found = search(study, ["a", "b"], "boats")
+    clip = found.results[0].clips[0]
+    assert found.results[0].video == "b" and clip.cosine == pytest.approx(1.0, abs=1e-6)
+    assert (clip.start, clip.end, clip.reads) == (4.0, 4.0, "image") and span(clip) == "0:04"
+    cropped = made({"seen": {"use": "clip", "model": str(folder), "params": {"pool": "cls"}}})
+    with pytest.raises(SearchError, match="no encoder of this study can embed words"):
+        search(cropped, ["a"], "boats")
