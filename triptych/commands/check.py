@@ -133,6 +133,7 @@ def _placed(path: Path | str, faults: list[str]) -> list[str]:
 def check_study_alone(study: Study, installed: bool = True) -> list[str]:
     """Faults of a valid study file that need the parts of the package: encoders, heads, files that it names."""
     from triptych.encoders import base
+    from triptych.learn.networks.params import study_faults
     from triptych.learn.params import validate
     from triptych.speech import base as speech
 
@@ -145,6 +146,7 @@ def check_study_alone(study: Study, installed: bool = True) -> list[str]:
     )
     for name, model in study.models.items():
         faults += validate(model, name)
+    faults += study_faults(study.models, study.tasks, installed)
     faults += _relabel_faults(study, encoders)
     faults += _mapping_faults(study)
     if study.fetch.cookies and not Path(study.fetch.cookies).is_file():

@@ -162,6 +162,10 @@ def table(model: Model) -> dict[str, Param]:
     """The parameters that this model takes."""
     if model.fusion == "late":
         return FUSION_PARAMS[model.head]
+    from triptych.learn.networks.params import NETWORK_PARAMS
+
+    if model.head in NETWORK_PARAMS:
+        return NETWORK_PARAMS[model.head] | (TEXT_PARAMS if model.text else {})
     return HEAD_PARAMS[model.head] | (TEXT_PARAMS if model.text else {})
 
 
@@ -191,6 +195,10 @@ def validate(model: Model | Mapping[str, Any], name: str = "") -> list[str]:
             if not param.check(one):
                 lists = ", or a list of these" if param.search else ""
                 faults.append(f"{place}.{key}: must be {param.allowed}{lists} (given: {one!r})")
+    if model.network and not faults:
+        from triptych.learn.networks import params as networks
+
+        faults += [f"{place}.{fault}" for fault in networks.faults(model, values_of(known, model.params))]
     weights = model.params.get("weights")
     for member in weights if model.fusion == "late" and isinstance(weights, Mapping) else ():
         if member not in model.members:
@@ -217,8 +225,10 @@ def candidates(known: Mapping[str, Param], given: Mapping[str, Any]) -> list[dic
     return [dict(zip(values, point, strict=True)) for point in itertools.product(*axes)]
 
 
-def markdown() -> dict[str, str]:
-    """The tables of docs/models.md, by name of head, `text` and `late: ` head of a fusion."""
+def markdown(tables: Mapping[str, Mapping[str, Param]] | None = None) -> dict[str, str]:
+    """Tables of parameters by name: those given, or of docs/models.md (head, `text`, `late: ` head of a fusion)."""
+    if tables is not None:
+        return {name: "\n".join(_rows(known)) for name, known in tables.items()}
     tables = {name: HEAD_PARAMS[name] for name in HEADS if HEAD_PARAMS[name]}
     tables["text"] = TEXT_PARAMS
     tables |= {f"late: {name}": known for name, known in FUSION_PARAMS.items()}

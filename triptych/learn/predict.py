@@ -19,8 +19,9 @@ from triptych.core.config import Model, Task
 from triptych.core.files import replace_json
 from triptych.learn import balance as balancing
 from triptych.learn import fusion, heads
-from triptych.learn.inputs import Block, FeatureBlock, assemble, covered
+from triptych.learn.inputs import Block, FeatureBlock, SequenceBlock, assemble, covered
 from triptych.learn.params import TEXT_PARAMS, as_model, validate, values_of
+from triptych.learn.reduce import ReducedBlock
 from triptych.learn.splits import assign, folds_of
 from triptych.learn.table import LeakError, Part, write_predictions
 from triptych.learn.tasks import Labels, as_task, read_labels
@@ -197,7 +198,8 @@ def run_model(
             notes: list[str] = []
         else:
             videos = data.videos + unlabelled
-            blocks = _blocks(model, videos, features or {}, transcripts or {}, fields or {})
+            given = features or {}, transcripts or {}, fields or {}
+            blocks = _blocks(model, videos, *given, data, task.seed, threads)
             problem = Problem(model, data, blocks, len(videos), task.multi_label, threads)
             parts = _cross_fit(problem, folds, unlabelled, task, inner)
             balanced, notes = problem.balanced, sorted(problem.notes)
@@ -209,23 +211,43 @@ def run_model(
     return {"model": name, "fits": len(parts), "videos": len(data.videos), "balanced": balanced, "notes": notes}
 
 
-def _blocks(model: Model, videos, features, transcripts, fields) -> list[Block]:
-    from triptych.encoders.pooling import read_feature
-
-    blocks: list[Block] = []
-    for name in model.inputs:
-        ids, values, mask = read_feature(features[name])
-        where = {video: row for row, video in enumerate(ids)}
-        rows = np.array([where.get(video, -1) for video in videos], dtype=int)
-        present = (rows >= 0) & np.asarray(mask, dtype=bool)[rows] if len(ids) else np.zeros(len(videos), dtype=bool)
-        taken = np.where(present[:, None], values[rows], 0.0) if len(ids) else np.zeros((len(videos), values.shape[1]))
-        blocks.append(FeatureBlock(name, taken, present, videos))
+def _blocks(
+    model: Model, videos, features, transcripts, fields, data: Labels | None = None, seed: int = 0, threads: int = 1
+) -> list[Block]:
+    """The inputs of a model over `videos`: the labelled ones of `data`, then the others."""
+    blocks = [_block(name, features[name], videos) for name in model.inputs]
+    if model.reduce is not None:
+        blocks = [ReducedBlock(block, model.reduce, data.targets, data.groups, seed, threads) for block in blocks]
     if model.text:
         texts = dict(fields)
         texts |= {field: read_transcripts(paths) for field, paths in transcripts.items()}
-        params = values_of(TEXT_PARAMS, model.params)
-        blocks.append(TextBlock(join_fields(videos, model.text, texts), model.vectorizer, params))
+        documents = join_fields(videos, model.text, texts)
+        if model.head == "finetune":
+            from triptych.learn.text import TextRows
+
+            blocks.append(TextRows(documents, np.array([bool(text.strip()) for text in documents], dtype=bool)))
+        else:
+            blocks.append(TextBlock(documents, model.vectorizer, values_of(TEXT_PARAMS, model.params)))
     return blocks
+
+
+def _block(name: str, path: Path | str, videos: Sequence[str]) -> Block:
+    """A feature over `videos`, whatever the order of its file."""
+    from triptych.encoders.pooling import SequenceFeature, read_feature, read_sequences
+
+    starts = None
+    try:
+        ids, values, mask = read_feature(path)
+    except SequenceFeature:
+        ids, values, starts, mask = read_sequences(path)
+    where = {video: row for row, video in enumerate(ids) if mask[row]}
+    present = np.array([video in where for video in videos], dtype=bool)
+    rows = np.array([where.get(video, 0) for video in videos], dtype=int)
+    if starts is not None:
+        return SequenceBlock(name, values, starts, present, videos, rows)
+    taken = np.zeros((len(videos), values.shape[1]))
+    taken[present] = values[rows[present]]
+    return FeatureBlock(name, taken, present, videos)
 
 
 def _cross_fit(problem: Problem, folds: np.ndarray, unlabelled: list[str], task: Task, inner: int) -> list[Part]:

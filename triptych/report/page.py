@@ -227,14 +227,14 @@ def _corpus(study: Mapping[str, Any], paths: Paths, rows: Sequence[Mapping[str, 
 
 
 def _features(study: Mapping[str, Any], paths: Paths) -> list[dict[str, Any]]:
-    from triptych.encoders.pooling import read_feature
+    from triptych.encoders.pooling import feature_size
 
     found = []
     for name, section in study["features"].items():
-        ids, values, mask = read_feature(paths.feature(name))
+        rows, videos, width = feature_size(paths.feature(name))
         source = section.get("from") or section["from_"]
-        told = {"name": name, "from": source, "pool": section["pool"], "width": int(values.shape[1])}
-        found.append({**told, "videos": int(mask.sum()), "rows": len(ids)})
+        told = {"name": name, "from": source, "pool": section["pool"], "width": width}
+        found.append({**told, "videos": videos, "rows": rows})
     return found
 
 
