@@ -87,15 +87,15 @@ class Corpus:
             block.fit(train)
             found = [block.transform(rows, beside=False) for rows in (train, test)]
             if self.reduce is not None and found[0].shape[1] > self.reduce and found[0].any():
-                found = self._reduced(found)
+                found = self._reduced(found, self.groups[train].tolist())
             self._made[key] = (found[0], found[1])
         return self._made[key]
 
-    def _reduced(self, found: list[np.ndarray]) -> list[np.ndarray]:
+    def _reduced(self, found: list[np.ndarray], groups: list[str]) -> list[np.ndarray]:
         """Rows of the autoencoder's narrow layer, standardised by the training videos again."""
         from triptych.learn.networks.autoencoder import Autoencoder
 
-        coder = Autoencoder(self.reduce, self.seed, threads=self.threads).fit(found[0])
+        coder = Autoencoder(self.reduce, self.seed, threads=self.threads).fit(found[0], groups=groups)
         narrow = [np.asarray(coder.transform(rows), np.float64) for rows in found]
         block = FeatureBlock("reduced", narrow[0], np.ones(len(narrow[0]), dtype=bool), [""] * len(narrow[0]))
         block.fit(np.arange(len(narrow[0])))
