@@ -47,7 +47,7 @@ def ours(features, count):
     for scaled, groups in folds(features, count):
         cache = mappers.Decompositions()
         for (x, asked), (y, wanted) in itertools.permutations(scaled, 2):
-            model = mappers.make("ridge", {}, 0, 1, cache).fit(x, y, groups)
+            model = mappers.make("ridge", {}, 0, cache).fit(x, y, groups)
             errors.append(float(((model.transform(asked) - wanted) ** 2).mean()))
     return float(np.mean(errors))
 

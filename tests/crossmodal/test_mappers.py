@@ -31,7 +31,7 @@ def test_ridge_is_that_of_scikit_learn(shape):
 
     x, y = planted(*shape)
     cache = mappers.Decompositions()
-    model = mappers.make("ridge", {"penalty": 0.3}, 0, 1, cache).fit(x, y, ["g"] * len(x))
+    model = mappers.make("ridge", {"penalty": 0.3}, 0, cache).fit(x, y, ["g"] * len(x))
     peer = Ridge(alpha=0.3 * cache.of(x).scale).fit(x, y)
     assert np.allclose(model.transform(x), peer.predict(x))
 
@@ -71,16 +71,16 @@ def test_groups_that_are_alike_ask_for_a_stronger_penalty():
 
 def test_pls_with_all_components_is_least_squares_and_fewer_are_its_first():
     x, y = planted(d=4)
-    model = mappers.make("pls", {"components": 4}, 0, 1, mappers.Decompositions()).fit(x, y, ["g"] * len(x))
+    model = mappers.make("pls", {"components": 4}, 0, mappers.Decompositions()).fit(x, y, ["g"] * len(x))
     assert np.allclose(model.transform(x), x @ np.linalg.lstsq(x, y, rcond=None)[0], atol=1e-6)
-    fewer = mappers.make("pls", {"components": 2}, 0, 1, mappers.Decompositions()).fit(x, y, ["g"] * len(x))
+    fewer = mappers.make("pls", {"components": 2}, 0, mappers.Decompositions()).fit(x, y, ["g"] * len(x))
     assert np.allclose(mappers._pls_predict(model.parts, x, 2), fewer.transform(x))
 
 
 def test_canonical_correlations_are_those_of_their_definition():
     x, y = planted(n=200, d=4, e=3)
     cache = mappers.Decompositions()
-    model = mappers.make("cca", {"regularisation": 1e-9}, 0, 1, cache).fit(x, y, ["g"] * len(x))
+    model = mappers.make("cca", {"regularisation": 1e-9}, 0, cache).fit(x, y, ["g"] * len(x))
     # Eigenvalues of Sxx^-1 Sxy Syy^-1 Syx are the squared correlations.
     wanted = np.linalg.eigvals(np.linalg.solve(x.T @ x, x.T @ y) @ np.linalg.solve(y.T @ y, y.T @ x))
     wanted = np.sort(np.sqrt(np.abs(wanted.real)))[::-1][:3]
@@ -96,8 +96,8 @@ def test_wide_noise_is_not_correlated_for_all_that():
     random = np.random.default_rng(0)
     x, y = random.normal(size=(30, 100)), random.normal(size=(30, 100))
     groups = [f"g{row}" for row in range(30)]
-    model = mappers.make("cca", {}, 0, 1, mappers.Decompositions()).fit(x - x.mean(0), y - y.mean(0), groups)
-    loose = mappers.make("cca", {"regularisation": 1e-9}, 0, 1, mappers.Decompositions())
+    model = mappers.make("cca", {}, 0, mappers.Decompositions()).fit(x - x.mean(0), y - y.mean(0), groups)
+    loose = mappers.make("cca", {"regularisation": 1e-9}, 0, mappers.Decompositions())
     loose.fit(x - x.mean(0), y - y.mean(0), groups)
     assert np.linalg.norm(loose.transform(x).std(axis=0).max()) > 0.99
     assert model.chosen["regularisation"] in mappers.REGULARISATIONS

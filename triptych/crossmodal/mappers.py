@@ -85,21 +85,20 @@ def faults(method: str, given: Any) -> list[str]:
     return [f"{method}.{one}" for one in param_faults(PARAMETERS[method], given)]
 
 
-def make(method: str, given: Mapping[str, Any], seed: int, threads: int, cache: Decompositions) -> Mapper:
+def make(method: str, given: Mapping[str, Any], seed: int, cache: Decompositions) -> Mapper:
     """A mapper, not yet fitted.
 
     Args:
         method: its name.
         given: its parameters of the study file.
         seed: of what is random.
-        threads: it may use.
         cache: decompositions that methods and pairs of features share.
     """
     params = complete(PARAMETERS[method], given)
     if method in SEEDED:
         from triptych.crossmodal.towers import Towers
 
-        return Towers(params, contrastive=method == "infonce", seed=seed, threads=threads)
+        return Towers(params, contrastive=method == "infonce", seed=seed)
     return {"ridge": Ridge, "pls": Pls, "cca": Cca}[method](params, cache)
 
 

@@ -60,7 +60,7 @@ class Corpus:
         blocks: feature -> its rows over these videos.
         reduce: width that an autoencoder brings features to, or None.
         seed: of the autoencoder.
-        threads: that it may use.
+        threads: that the autoencoder may use.
     """
 
     data: Labels
@@ -286,7 +286,7 @@ class _Pair:
                     queries = np.zeros_like(gallery)
                 else:
                     given = section.params.get(method, {})
-                    mapper = mappers.make(method, given, corpus.seed + repeat + 1000 * run, corpus.threads, cache)
+                    mapper = mappers.make(method, given, corpus.seed + repeat + 1000 * run, cache)
                     mapper.fit(x, y, groups)
                     self.chosen[method].append({"repeat": repeat, "fold": fold, "run": run, **mapper.chosen})
                     queries, places = mapper.transform(asked), mapper.place(gallery)
