@@ -142,6 +142,17 @@ def test_videos_without_a_feature_are_left_out_and_counted(tmp_path):
     assert sum(fold["test"] for fold in pair["folds"]) == mask.sum()
 
 
+def test_pairs_that_share_training_videos_and_not_test_videos_are_kept_apart(tmp_path):
+    """A feature that one test video of the first fold lacks: of that fold all pairs have the same training videos."""
+    world = World(tmp_path)
+    one, two = linked(world)
+    mask = np.arange(len(world)) != 0
+    for name, values, there in (("one", one, None), ("two", two, None), ("less", two, mask)):
+        world.feature(name, values, there)
+    told = world.run("one", "two", "less", methods=["ridge"])
+    assert of_pair(told, "one", "two")["n"] == 60 and of_pair(told, "one", "less")["n"] == 59
+
+
 def odd_features(world):
     random = np.random.default_rng(3)
     return {
