@@ -16,10 +16,10 @@ from triptych.core.config import Study
 
 @dataclass(frozen=True)
 class Part:
-    """An encoder, a transcriber or a model of labels.
+    """An encoder, a transcriber, or a model of labels, summaries or pictures.
 
     Attributes:
-        kind: `encoder`, `transcriber` or `relabel`.
+        kind: `encoder`, `transcriber`, `relabel`, `summary` or `imagine`.
         name: in the study file; the registered name otherwise.
         use: registered name or import path.
         owner: the class, with its card.
@@ -82,6 +82,14 @@ def parts_of(study: Study) -> tuple[list[Part], list[str]]:
         if section.use == "nli":
             card = _card("nli", "models", ("transformers", "torch"), "of the model", weights="folder")
             found.append(Part("relabel", name, "nli", SimpleNamespace(card=card), section.model_dump()))
+    for name, section in study.summaries.items():
+        if section.use == "transformers":
+            card = _card("summary", "models", ("transformers", "torch"), "of the model", weights="folder")
+            found.append(Part("summary", name, section.use, SimpleNamespace(card=card), section.model_dump()))
+    for name, section in study.imagine.items():
+        packages = ("diffusers", "transformers", "torch")
+        card = _card("imagine", "diffusion", packages, "of the model", weights="folder")
+        found.append(Part("imagine", name, "diffusers", SimpleNamespace(card=card), section.model_dump()))
     return found, faults
 
 
