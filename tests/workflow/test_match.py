@@ -39,9 +39,7 @@ def done(tmp_path_factory):
         models={"gist": {"text": ["gist"], "head": "logistic"}},
         summaries={"gist": {"sentences": 1}},
         match={"fit": {"encoder": "clip", "text": ["description", "gist"], "group": "topic", "permutations": 100}},
-        imagine={
-            "dream": {"model": str(pipeline), "encoder": "plain", "array": "frame", "text": "description", **shown}
-        },
+        imagine={"dream": dream},
         min_ok_fraction=0.0,
     )
     workflow.run("matches", "results/small/status.tsv")
