@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tiny import diffusion
 
+from triptych.commands import catalogue, models
 from triptych.core.config import Imagine, Study
 from triptych.core.paths import Paths
 from triptych.core.status import Outcome
@@ -178,6 +179,13 @@ def test_faults_of_the_encoder_are_told(pipeline):
     assert "gives no array 'embedding'" in imagine.faults(Imagine(model=str(pipeline), encoder="plain"), ENCODERS)[0]
 
 
+def test_a_missing_package_names_the_extra_that_brings_it(pipeline, monkeypatch):
+    monkeypatch.setattr(painter, "PACKAGES", ("torch", "no_diffusers_here"))
+    assert 'pip install "triptych[diffusion]"' in painter.faults(section(pipeline))[0]
+    # Jobs may have environments of their own.
+    assert painter.faults(section(pipeline), installed=False) == []
+
+
 def test_weights_that_are_missing_are_never_made_up(pipeline, tmp_path):
     from safetensors.numpy import load_file, save_file
 
@@ -199,6 +207,19 @@ def test_half_precision_alone_is_read_in_full(pipeline, tmp_path):
     made = painter.Painter(section(folder, steps=1, size=16))
     made.load("cpu", 1)
     assert str(made.pipe.unet.dtype) == "torch.float32" and made.paint("a boat", 1).shape == (16, 16, 3)
+
+
+def test_the_list_of_models_tells_of_pipelines_and_summarisers(pipeline):
+    summary = {"use": "transformers", "model": "./nowhere"}
+    given = {"dream": {"model": str(pipeline), "encoder": "plain", "array": "frame"}}
+    study = {"study": "s", "corpus": "c", "encoders": {"plain": {"use": "classic-image"}}, "imagine": given}
+    parts, faults = catalogue.parts_of(Study.model_validate(study | {"summaries": {"short": {}, "gist": summary}}))
+    told = {one.name: models.describe(one) for one in parts}
+    assert not faults and list(told) == ["plain", "gist", "dream"]
+    assert told["dream"]["extra"] == "diffusion" and told["dream"]["weights"][0]["here"]
+    assert told["gist"]["extra"] == "models" and not told["gist"]["weights"][0]["here"]
+    text = "\n".join(models.lines(list(told.values())))
+    assert "pictures" in text and "short texts" in text and str(pipeline) in text
 
 
 def test_seeds_belong_to_a_picture():

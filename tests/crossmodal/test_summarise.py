@@ -13,6 +13,7 @@ from triptych.core.status import Outcome
 from triptych.crossmodal import seq2seq
 from triptych.crossmodal.summarise import summarise_shard
 from triptych.encoders import inputs
+from triptych.evaluate import modality
 from triptych.learn import lineage
 from triptych.speech.transcript import Segment, Transcript, read_transcripts, write_transcripts
 
@@ -69,6 +70,15 @@ def test_a_summary_is_read_as_a_text_field_and_its_origin_is_known(world):
     assert {video: one.outcome.status for video, one in found.items()} == {"a": "ok", "b": "ok", "c": "ok"}
     assert found["c"].words.fields == [("both", [(0.0, 0.0, "Title c")])]
     assert lineage.of_fields(["both"], complete(study)).sources == {"title", "transcript"}
+
+
+def test_what_a_model_of_a_summary_rests_on(world):
+    study, _, _ = world
+    model = {"text": ["both"], "inputs": [], "members": []}
+    assert modality.summaries_of(model, complete(study)) == ["both"]
+    assert modality.transcripts_of(model, complete(study)) == ["captions", "text"]
+    assert modality.panels(model, complete(study)) == ["said"]
+    assert modality.transcripts_of({"text": ["title"]}, complete(study)) == []
 
 
 def test_a_network_writes_one_text_for_each_part_it_can_read(world, bart):
