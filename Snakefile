@@ -59,6 +59,7 @@ wildcard_constraints:
     imagine=r"[A-Za-z0-9_-]+",
     task=r"[A-Za-z0-9_-]+",
     model=r"[A-Za-z0-9_-]+",
+    mapping=r"[A-Za-z0-9_-]+",
 
 
 localrules:
@@ -72,6 +73,7 @@ localrules:
     predictions,
     matches,
     comparisons,
+    mappings,
     report,
 
 
@@ -93,6 +95,8 @@ include: "rules/task.smk"
 include: "rules/classify.smk"
 include: "rules/networks.smk"
 include: "rules/fuse.smk"
+include: "rules/curves.smk"
+include: "rules/mapping.smk"
 include: "rules/match.smk"
 include: "rules/imagine.smk"
 include: "rules/report.smk"
@@ -101,6 +105,6 @@ include: "rules/report.smk"
 if workflow.is_main_process:
     networks = [name for name, card in {**SPEECH_CARDS, **CARDS}.items() if card.gpu]
     networks += [name for name, section in STUDY.relabel.items() if section.use == "nli"]
-    networks += [*WRITTEN, *STUDY.imagine]
+    networks += [*TUNED, *WRITTEN, *STUDY.imagine]
     if told := device.notice(STUDY.gpus, networks):
         print(told, file=sys.stderr)

@@ -1,21 +1,24 @@
 """The workflow on real corpora, through the Snakefile: what was reached, beside what is published.
 
-usage: python benchmarks/corpora.py [esc10] [esc10-yamnet] [clips] [odd]
+usage: python benchmarks/corpora.py [esc10] [esc10-yamnet] [clips] [odd] [esc10-grid] [clips-grid]
 
 The corpora are not part of the project; the folder that holds `data/esc10`, `data/clips`, `data/odd` and, for
-esc10-yamnet (needs the extra litert; runs only when named), `weights/yamnet.tflite` is given by TRIPTYCH_SHARED
-(default: ../shared). Results lie in results/{esc10,esc10_yamnet,clips,odd} like those of any study.
+esc10-yamnet and the grids (they need the extras litert and models; they run only when named), `weights/yamnet.tflite`
+and MobileNet's weights is given by TRIPTYCH_SHARED (default: ../shared). Results lie in
+results/{esc10,esc10_yamnet,clips,odd,esc10_grid,clips_grid} like those of any study.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(CHECKOUT))
 SHARED = Path(os.environ.get("TRIPTYCH_SHARED", CHECKOUT.parent / "shared"))
 PUBLISHED = {
     "esc10": "published (Piczak 2015, MFCC and zero-crossing statistics): kNN .667, SVM .675, random forest .727",
@@ -41,12 +44,12 @@ def comparison(study: str, task: str) -> None:
     with (CHECKOUT / f"results/{study}/comparison/{task}.csv").open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle))
     print(
-        f"{'model':<12} {'n':>4} {'accuracy':>9} {'95 %':>15} {'macro F1':>9} {'covered':>9} {'of':>4} {'p (Holm)':>9}"
+        f"{'model':<22} {'n':>4} {'accuracy':>9} {'95 %':>15} {'macro F1':>9} {'covered':>9} {'of':>4} {'p (Holm)':>9}"
     )
     for row in rows:
         interval = f"{short(row['accuracy_low'])} to {short(row['accuracy_high'])}"
         print(
-            f"{row['model']:<12} {row['n']:>4} {short(row['accuracy']):>9} {interval:>15} {short(row['macro_f1']):>9} "
+            f"{row['model']:<22} {row['n']:>4} {short(row['accuracy']):>9} {interval:>15} {short(row['macro_f1']):>9} "
             f"{short(row['accuracy_covered']):>9} {row['n_covered']:>4} {short(row['p_holm']):>9}"
         )
     if study in PUBLISHED:
@@ -59,6 +62,21 @@ def comparison(study: str, task: str) -> None:
 def short(text: str) -> str:
     """Three decimals, empty for what does not apply."""
     return f"{float(text):.3f}" if text else ""
+
+
+def grid(corpus: str) -> None:
+    """A whole grid of models with the real weights of LiteRT."""
+    from triptych.core.study import read_yaml
+
+    study = f"{corpus}_grid"
+    weights = {"yamnet": "yamnet.tflite", "mobilenet": "mobilenet_v2_1.0_224_quant.tflite"}
+    sections = read_yaml(CHECKOUT / f"benchmarks/{study}.yaml")["encoders"]
+    found = {
+        name: {"model": os.path.relpath(SHARED / "weights" / weights[name], CHECKOUT)}
+        for name in sections
+        if name in weights
+    }
+    snakemake(study, SHARED / f"data/{corpus}/videos.csv", f"encoders={json.dumps(found)}")
 
 
 def odd() -> None:
@@ -97,6 +115,10 @@ def main() -> None:
     for study in sys.argv[1:] or ["esc10", "clips", "odd"]:
         if study == "odd":
             odd()
+            continue
+        if study.endswith("-grid"):
+            grid(study.removesuffix("-grid"))
+            comparison(study.replace("-", "_"), {"esc10-grid": "sound", "clips-grid": "fight"}[study])
             continue
         if study == "esc10-yamnet":
             yamnet()

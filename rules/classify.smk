@@ -2,7 +2,7 @@
 
 Inputs: features/{feature}.h5, transcripts/text/{shard}.jsonl, labels, splits.
 Outputs: predictions/{task}/{model}.parquet, balance/{task}/{model}.svg, metrics/{task}/{model}.json,
-confusion/{task}/{model}.svg and .csv.
+confusion/{task}/{model}.svg and .csv, reliability/{task}/{model}.svg.
 Steps: train_model, evaluate_model.
 """
 
@@ -58,10 +58,13 @@ rule evaluate_model:
     input:
         predictions=PATHS.predictions("{task}", "{model}"),
         labels=PATHS.labels("{task}"),
+        # No candidate of a choice is scored on test rows before the choice is written.
+        selections=lambda wildcards: PLAN.selections(wildcards.task, wildcards.model),
     output:
         metrics=PATHS.metrics("{task}", "{model}"),
         svg=PATHS.confusion("{task}", "{model}", "svg"),
         csv=PATHS.confusion("{task}", "{model}", "csv"),
+        reliability=PATHS.reliability("{task}", "{model}"),
     log:
         PATHS.log("evaluate-{task}", "{model}"),
     conda:
@@ -71,7 +74,7 @@ rule evaluate_model:
         runtime=60,
     params:
         model=lambda wildcards: model_of(wildcards).model_dump(exclude={"tasks", "allow_label_source"}),
-        evaluate=config["evaluate"],
+        evaluate={key: config["evaluate"][key] for key in ("bootstrap", "seed")},
         multi_label=lambda wildcards: STUDY.tasks[wildcards.task].multi_label,
         version=versions.of("metrics"),
     message:

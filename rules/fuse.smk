@@ -1,15 +1,53 @@
-"""Late fusion: members' probabilities joined; a stack reads nothing but its members' predictions.
+"""Models of other models: late fusions join members' probabilities, choices take the best model in each training fold.
 
-Inputs: predictions of the members (test, inner and new rows), labels, splits.
-Outputs: predictions/{task}/{model}.parquet, as for every model.
+Inputs: predictions of the members (a choice is made by their inner rows alone), labels, splits.
+Outputs: selection/{task}/{model}.json of choices, and predictions/{task}/{model}.parquet, as for every model.
+Steps: select_model, fuse_models.
 """
+
+CHOICES = sorted({model for task in STUDY.tasks for model in PLAN.choices(task)})
+
+
+def members_of(wildcards):
+    """Predictions of the models that a fusion or a choice reads."""
+    model = model_of(wildcards)
+    return [PATHS.predictions(wildcards.task, name) for name in model.members or model.select]
+
+
+rule select_model:
+    input:
+        labels=PATHS.labels("{task}"),
+        splits=PATHS.splits("{task}"),
+        members=members_of,
+    output:
+        selection=PATHS.selection("{task}", "{model}"),
+    log:
+        PATHS.log("select-{task}", "{model}"),
+    wildcard_constraints:
+        model="|".join(CHOICES) or "none",
+    conda:
+        "../envs/learn.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        model=lambda wildcards: model_of(wildcards).model_dump(exclude={"tasks", "allow_label_source"}),
+        task=lambda wildcards: STUDY.tasks[wildcards.task].model_dump(),
+        version=versions.of("select"),
+    message:
+        "Choosing for {wildcards.model} in {wildcards.task}"
+    script:
+        "../scripts/select_model.py"
 
 
 rule fuse_models:
     input:
         labels=PATHS.labels("{task}"),
         splits=PATHS.splits("{task}"),
-        members=lambda wildcards: [PATHS.predictions(wildcards.task, name) for name in model_of(wildcards).members],
+        members=members_of,
+        selection=lambda wildcards: (
+            [PATHS.selection(wildcards.task, wildcards.model)] if model_of(wildcards).select else []
+        ),
     output:
         predictions=PATHS.predictions("{task}", "{model}"),
     log:

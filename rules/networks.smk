@@ -1,13 +1,20 @@
 """Networks: models that PyTorch trains, on a graphics card where one is leased.
 
 Inputs and outputs as of train_model; fine-tuned networks leave a checkpoint too, fitted on all labelled videos.
-Steps: train_network, finetune_model.
+Steps: train_network, finetune_model (finished fits lie in {predictions}.parts/ until all are done).
 """
+
+from triptych.learn.networks import checkpoint as checkpoints
+
+#: Fine-tuned model -> what the checkpoint is that it begins with.
+TUNED_WEIGHTS = {name: checkpoints.identity(EVERY[name]) for name in TUNED}
 
 
 use rule train_model as train_network with:
     wildcard_constraints:
         model="|".join(NETWORKS) or "none",
+    conda:
+        "../envs/networks.yaml"
     threads: 2
     resources:
         mem_mb=6000,
@@ -18,12 +25,21 @@ use rule train_model as train_network with:
 
 
 use rule train_model as finetune_model with:
+    output:
+        predictions=PATHS.predictions("{task}", "{model}"),
+        balance=PATHS.balance("{task}", "{model}"),
+        checkpoint=directory(PATHS.checkpoint("{task}", "{model}")),
     wildcard_constraints:
         model="|".join(TUNED) or "none",
+    conda:
+        "../envs/networks.yaml"
     threads: 2
     resources:
         mem_mb=8000,
         runtime=2880,
         gpu=min(1, GPUS),
+    params:
+        # Of weights their content counts, not where they lie.
+        weights=lambda wildcards: TUNED_WEIGHTS[wildcards.model],
     message:
         "Fine-tuning {wildcards.model} for {wildcards.task}"

@@ -1,6 +1,7 @@
 """Comparison, status and the report.
 
-Inputs: metrics, predictions, labels; manifests of all stages; embeddings of encoders that note what they found.
+Inputs: metrics, predictions, labels; manifests of all stages; learning curves, hints at wrong labels; embeddings of
+encoders that note what they found.
 Outputs: comparison/{task}.csv, status.tsv, report/index.html, config.yaml, history.jsonl.
 Steps: compare_models, collect_status, build_report.
 """
@@ -25,7 +26,7 @@ rule compare_models:
     params:
         models=lambda wildcards: list(STUDY.models_of(wildcards.task)),
         lineage=lambda wildcards: lineage.notes(wildcards.task, config),
-        evaluate=config["evaluate"],
+        evaluate={key: config["evaluate"][key] for key in ("permutations", "seed")},
         version=versions.of("compare"),
     message:
         "Comparing the models of {wildcards.task}"
@@ -76,6 +77,9 @@ rule build_report:
         # What encoders noted of each video: sounds, objects and their boxes.
         notes=[PLAN.embeddings(encoder) for encoder in STUDY.encoders if CARDS[encoder].notes],
         relabel=PLAN.relabel_reviews(),
+        curves=PLAN.curves(),
+        hints=PLAN.hints(),
+        mapping=PLAN.crossmodal_mapping(),
         match=PLAN.crossmodal_match(),
     output:
         report=PATHS.report,

@@ -1,4 +1,4 @@
-"""The command line beside Snakemake: `triptych table | check | plan | status | export | models | doctor`.
+"""The command line beside Snakemake: `triptych table | check | plan | status | search | export | models | doctor`.
 
 Only typer is imported here; each command imports what it computes with when it is called.
 """
@@ -158,6 +158,45 @@ def status(
     if retry_failed:
         given = "" if configfile == DEFAULT else f" --configfile {configfile}"
         _say(f"what failed to download, or was ended by a limit, is due again; run: snakemake{given}")
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="What is said, written or seen, in words.")],
+    configfile: ConfigFile = DEFAULT,
+    top: Annotated[int, typer.Option(min=1, help="Most results.", metavar="N")] = 10,
+    encoder: Annotated[str | None, typer.Option(help="Ask this encoder alone.", metavar="NAME")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: all of it as JSON.")] = False,
+) -> None:
+    """Find videos by words, in what a study has embedded already.
+
+    \b
+    triptych search "someone types on a keyboard"
+    triptych search "boats at sea" --encoder clip --top 3
+    triptych search "boats at sea" --json
+
+    Text encoders are asked, and `clip` for keyframes; see docs/search.md.
+    """  # noqa: D301
+    from triptych.commands import search as command
+    from triptych.core.weights import WeightsError
+    from triptych.crossmodal import search as crossmodal
+
+    checked = _load(configfile, quick=True)
+    rows = checked.corpus.by_slug
+    try:
+        found = crossmodal.search(checked.study, list(rows), query, top, encoder)
+    except (crossmodal.SearchError, WeightsError, OSError) as error:
+        # What brings missing weights takes the study file.
+        _stop(str(error).replace("--fetch CONFIG", f"--fetch {configfile}"))
+    if as_json:
+        import json
+
+        # ASCII, since titles are data and a terminal obeys some characters beyond it.
+        typer.echo(json.dumps(crossmodal.as_dict(found, query, rows), indent=1))
+    else:
+        for line in command.lines(found, rows):
+            typer.echo(line)
+    _say(*(f"note: {command.printable(one, 1000)}" for one in found.notes))
 
 
 @app.command()

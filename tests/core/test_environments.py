@@ -55,9 +55,9 @@ def test_an_undeclared_import_is_told(monkeypatch):
 @pytest.mark.parametrize("path", sorted((CHECKOUT / "rules").glob("*.smk")), ids=lambda path: path.stem)
 def test_every_rule_with_a_script_names_its_environment(path):
     assert path.stem in RULES, "rules/ and environments.STAGES name the same files"
-    for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+    for rule in re.split(r"^(?=rule |use rule )", path.read_text(), flags=re.MULTILINE)[1:]:
         named = re.findall(r'conda:\n\s+"\.\./envs/(\w+)\.yaml"', rule)
-        assert named == ([RULES[path.stem]] if "script:" in rule else [])
+        assert named == ([RULES[path.stem]] if "script:" in rule or rule.startswith("use ") else [])
 
 
 def test_packages_of_jobs_with_their_own_environment_are_not_looked_for_here():

@@ -9,6 +9,7 @@ from evaluate.scored import names, random_task, write, write_labels
 from triptych.core.config import Study
 from triptych.core.paths import Paths
 from triptych.evaluate import compare, modality
+from triptych.evaluate.availability import by_availability
 from triptych.evaluate.compute import compute_seconds
 from triptych.evaluate.metrics import evaluate_model
 from triptych.evaluate.predictions import PredictionsError, read
@@ -94,8 +95,14 @@ def test_rows_on_different_labels_or_folds_are_an_error(files, tmp_path):
 
 def test_availability_patterns(files):
     found = {name: read(path) for name, path in files["predictions"].items()}
-    rows = compare.by_availability(found, ["seen", "heard", "said"])
-    assert [(row["has"], row["n"]) for row in rows] == [(["seen", "heard", "said"], 108), (["seen", "heard"], 12)]
+    rows = by_availability(found, {name: name for name in ("seen", "heard", "said")}, np.array(names(120)), 200, 0)
+    assert [(row["has"], row["n"]) for row in rows] == [(["heard", "said", "seen"], 108), (["heard", "seen"], 12)]
+    for row in rows:
+        low, high = row["between"]["early"]
+        assert low < row["scores"]["early"] < high
+    # Fewer videos tell less.
+    width = [row["between"]["early"][1] - row["between"]["early"][0] for row in rows]
+    assert width[0] < width[1] and [row["groups"] for row in rows] == [108, 12]
     weighted = sum(row["n"] * row["scores"]["late"] for row in rows) / 120
     truth = found["late"].truth
     assert weighted == pytest.approx((truth & found["late"].repeats[0].decision).sum() / 120)

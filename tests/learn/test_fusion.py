@@ -55,7 +55,7 @@ def test_mean_reads_available_members_only(tmp_path):
     found = one.run("late", {**LATE, "head": "mean", "params": {"weights": {"sound": 3}}})
     picture, sound = (read_predictions(tmp_path / f"{name}.parquet", list("abcd")) for name in ("picture", "sound"))
     for (_, repeat, outer, video), rows in found.items():
-        parts = [read["test", repeat, outer] for read in (picture, sound)]
+        parts = [read["test", repeat, outer, 0] for read in (picture, sound)]
         values = [part.probability[part.videos.index(video)] for part in parts]
         weights = np.array([1.0, 3.0]) * [part.covered[part.videos.index(video)] for part in parts]
         if weights.any():
@@ -184,7 +184,7 @@ def shared_table(one: World) -> float:
     parts = read_predictions(one.folder / "one.parquet", data.classes)
     table = np.zeros(data.targets.shape)
     for fold in range(5):
-        part = parts["test", 0, fold]
+        part = parts["test", 0, fold, 0]
         table[[data.videos.index(video) for video in part.videos]] = part.probability
     members = Members(np.stack([table] * 3), np.ones((3, len(table)), dtype=bool))
     hits = []

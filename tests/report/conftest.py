@@ -3,6 +3,9 @@
 import pytest
 from report.results_folder import HOSTILE_CLASS, WORDS, make, rows_of
 
+#: One learning curve too.
+CURVED = {"bootstrap": 200, "permutations": 500, "curves": ["said"], "curve_shares": [0.5, 1.0], "curve_draws": 1}
+
 
 @pytest.fixture(scope="session")
 def hostile(tmp_path_factory):
@@ -11,6 +14,7 @@ def hostile(tmp_path_factory):
     rows = rows_of(24, (HOSTILE_CLASS, *list(WORDS)[1:]), hostile=True)
     encoders = {name: {"use": f"classic-{what}"} for name, what in (("picture", "image"), ("sound", "audio"))}
     changes = {"encoders": encoders | {"objects": {"use": "detector", "model": "models/none"}}}
+    changes |= {"evaluate": CURVED}
     return (folder, *make(folder, rows, **changes), rows)
 
 

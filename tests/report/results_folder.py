@@ -14,11 +14,14 @@ from triptych.core.store import Entry, write_store
 from triptych.core.units import by_shard
 from triptych.encoders.detect import IDS, SEEN
 from triptych.encoders.pooling import pool_feature
+from triptych.evaluate.calibration_curve import draw_model
 from triptych.evaluate.compare import comparison
 from triptych.evaluate.compute import compute_seconds
+from triptych.evaluate.hints import label_hints
 from triptych.evaluate.metrics import evaluate_model
-from triptych.evaluate.modality import models_of
+from triptych.evaluate.modality import is_baseline, models_of
 from triptych.learn import predict, splits, tasks
+from triptych.learn.curve import learning_curve
 from triptych.media.sheet import contact_sheet
 from triptych.report import history, page, status_table
 from triptych.speech.resolve import resolve_shard
@@ -219,7 +222,7 @@ def learn(paths: Paths, study: dict, task: str, rows: list[dict], shards: list[s
             members={one: paths.predictions(task, one) for one in model["members"]} or None,
             balance=None if model["fusion"] == "late" else paths.balance(task, name),
         )
-        evaluate_model(
+        told = evaluate_model(
             paths.predictions(task, name),
             paths.labels(task),
             paths.metrics(task, name),
@@ -231,6 +234,29 @@ def learn(paths: Paths, study: dict, task: str, rows: list[dict], shards: list[s
             csv=paths.confusion(task, name, "csv"),
             multi_label=section["multi_label"],
         )
+        draw_model(
+            paths.predictions(task, name),
+            paths.labels(task),
+            paths.reliability(task, name),
+            metrics=told,
+            evaluate=study["evaluate"],
+            title=name,
+        )
+        if name in study["evaluate"]["curves"]:
+            learning_curve(
+                name,
+                spec,
+                section,
+                labels=paths.labels(task),
+                splits=paths.splits(task),
+                out=paths.curve(task, name, "json"),
+                svg=paths.curve(task, name, "svg"),
+                evaluate=study["evaluate"],
+                features={one: paths.feature(one) for one in model["inputs"]},
+                transcripts={"transcript": [paths.transcripts("text", shard) for shard in shards]},
+            )
+    looking = [name for name, model in models_of(study, task).items() if not is_baseline(model)]
+    label_hints({name: paths.predictions(task, name) for name in looking}, paths.hints(task), section["multi_label"])
 
 
 def compare(paths: Paths, study: dict, task: str, lineage: dict | None = None) -> None:

@@ -1,6 +1,7 @@
 """The page: structure, policy, inert data, whatever the table holds."""
 
 import base64
+import csv
 import hashlib
 import json
 import re
@@ -11,7 +12,7 @@ import pytest
 from report.results_folder import HOSTILE, HOSTILE_CLASS
 
 from triptych.core.paths import Paths
-from triptych.report import page
+from triptych.report import page, results
 
 TEMPLATE = Path(page.__file__).parent / "template"
 
@@ -220,3 +221,60 @@ def test_a_study_without_tasks_has_a_page(plain, tmp_path):
     text = page.build(bare, Paths.from_config(bare), rows, tmp_path / "index.html").read_text()
     data = json.loads(Parsed(text).all("script")[0][1])
     assert data["tasks"] == [] and len(data["videos"]) == 26
+
+
+def test_every_model_has_its_reliability_curve_and_counts(hostile, plain):
+    for found, curves in ((hostile, {"topic": ["said"]}), (plain, {"topic": [], "tags": []})):
+        _, _, data = opened(found)
+        for task in data["tasks"]:
+            assert set(task["reliability"]) == set(task["models"]) == set(task["confusion"])
+            assert all(one.startswith("data:image/svg+xml;base64,") for one in task["reliability"].values())
+            for model, cells in task["confusion"].items():
+                total = sum(count for _, _, count in cells)
+                assert task["multi"] or total == pytest.approx(task["n"]), model
+            assert [one["model"] for one in task["curves"]] == curves[task["name"]]
+            assert all(one["picture"] and one["points"][-1]["share"] == 1 for one in task["curves"])
+
+
+def test_labels_in_doubt_are_shown_as_they_are_written(hostile):
+    _, _, data = opened(hostile)
+    told = data["tasks"][0]["hints"]
+    with Path(hostile[2].hints("topic")).open(newline="", encoding="utf-8") as handle:
+        written = list(csv.DictReader(handle))
+    assert told["count"] == len(written) and told["rows"] == written[:12]
+    study = {**hostile[1], "evaluate": {**hostile[1]["evaluate"], "label_hints": False}}
+    assert results.task_view("topic", study, hostile[2])[0]["hints"] is None
+
+
+def test_scores_by_what_videos_have_carry_n_and_intervals(hostile):
+    _, _, data = opened(hostile)
+    rows = data["tasks"][0]["availability"]
+    assert sum(row["n"] for row in rows) == 24 and rows[0]["has"] == ["heard", "said", "seen"]
+    for row in rows:
+        assert set(row["scores"]) == set(row["between"]) == set(data["tasks"][0]["models"])
+    low, high = rows[0]["between"]["seen"]
+    assert low < rows[0]["scores"]["seen"] < high
+
+
+def test_few_seeds_of_a_network_are_flagged_and_decisions_told():
+    models = {
+        "majority": {"head": "majority"},
+        "net": {"head": "mlp"},
+        "joint": {"head": "gated", "fusion": "intermediate"},
+        "choice": {"head": "mlp", "select": ["a", "b"]},
+        "plain": {"head": "svc"},
+    }
+    assert [name for name, one in models.items() if results.random(one)] == ["net", "joint"]
+    assert results.few({"seeds": 1.0}) and results.few({}) and not results.few({"seeds": 5.0})
+    told = [
+        results.decision({"head": "svc", "decide": {"rule": rule, "threshold": 0.3, "k": k}})
+        for rule, k in (("fixed", None), ("global", None), ("per_label", None), ("top_k", 3), ("top_k", None))
+    ]
+    assert told[0] == "labels of at least 0.3" and told[3] == "the 3 most probable labels" and len(set(told)) == 5
+    assert results.decision({"head": "majority"}) == "constant"
+
+
+def test_predictions_beyond_the_embedded_videos_are_brief(plain):
+    _, _, data = opened(plain)
+    lengths = [len(one[4]) for video in data["videos"] for one in video["tasks"]["topic"]["models"] if one]
+    assert lengths[: 2 * 4] == [3] * 8 and not any(lengths[8:])

@@ -16,10 +16,10 @@ from triptych.core.config import Study
 
 @dataclass(frozen=True)
 class Part:
-    """An encoder, a transcriber, or a model of labels, summaries or pictures.
+    """An encoder, a transcriber, a model of labels, summaries or pictures, or one that is fine-tuned.
 
     Attributes:
-        kind: `encoder`, `transcriber`, `relabel`, `summary` or `imagine`.
+        kind: `encoder`, `transcriber`, `relabel`, `summary`, `imagine` or `model`.
         name: in the study file; the registered name otherwise.
         use: registered name or import path.
         owner: the class, with its card.
@@ -62,6 +62,7 @@ def parts() -> tuple[list[Part], list[str]]:
 def parts_of(study: Study) -> tuple[list[Part], list[str]]:
     """What a study uses, with the models that it names; and what it names that there is not."""
     from triptych.encoders import base
+    from triptych.learn.networks import checkpoint
 
     found, faults = [], []
     for name, section in study.encoders.items():
@@ -90,6 +91,11 @@ def parts_of(study: Study) -> tuple[list[Part], list[str]]:
         packages = ("diffusers", "transformers", "torch")
         card = _card("imagine", "diffusion", packages, "of the model", weights="folder")
         found.append(Part("imagine", name, "diffusers", SimpleNamespace(card=card), section.model_dump()))
+    for name, model in study.models.items():
+        if model.head == "finetune":
+            card = _card("finetune", "models", checkpoint.PACKAGES, "of the model", weights="folder")
+            owner = SimpleNamespace(card=card, needs=checkpoint.needs)
+            found.append(Part("model", name, "finetune", owner, model.model_dump()))
     return found, faults
 
 

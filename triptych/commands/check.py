@@ -15,6 +15,7 @@ from typing import Any
 from triptych.commands.check_columns import answer_faults, column_fault, modalities, relabel_faults, text_faults
 from triptych.core.cells import count
 from triptych.core.config import Metadata, Relabelled, Study, Task
+from triptych.core.config.grid import expand
 from triptych.core.corpus import Corpus, CorpusError, read_corpus
 from triptych.core.paths import Paths
 from triptych.core.study import StudyError, parse_study, read_yaml
@@ -78,7 +79,7 @@ def load(
     if study and not quick:
         alone = check_study_alone(study, installed)
         together, notes = check_study(study, corpus) if corpus else ([], [])
-        faults += _placed(place, alone + together)
+        faults += _placed(place, expand(config).once(alone + together))
     if faults or study is None or corpus is None:
         raise CheckError(faults)
     return Checked(study, corpus, [*corpus.notes, *notes])
@@ -133,6 +134,8 @@ def _placed(path: Path | str, faults: list[str]) -> list[str]:
 def check_study_alone(study: Study, installed: bool = True) -> list[str]:
     """Faults of a valid study file that need the parts of the package: encoders, heads, files that it names."""
     from triptych.encoders import base
+    from triptych.learn.networks import checkpoint
+    from triptych.learn.networks.params import study_faults
     from triptych.learn.params import validate
     from triptych.speech import base as speech
 
@@ -145,7 +148,10 @@ def check_study_alone(study: Study, installed: bool = True) -> list[str]:
     )
     for name, model in study.models.items():
         faults += validate(model, name)
+    faults += study_faults(study.models, study.tasks, installed)
+    faults += checkpoint.faults(study, installed)
     faults += _relabel_faults(study, encoders)
+    faults += _mapping_faults(study)
     faults += _crossmodal_faults(study, encoders, installed)
     if study.fetch.cookies and not Path(study.fetch.cookies).is_file():
         faults.append(f"fetch.cookies: there is no file {study.fetch.cookies!r}")
@@ -186,6 +192,14 @@ def _relabel_faults(study: Study, encoders: dict[str, Any]) -> list[str]:
             elif not Path(section.checked).is_file():
                 faults.append(f"relabel.{name}.checked: there is no file {section.checked!r}")
     return faults + lineage.faults(study.model_dump(by_alias=True, mode="json"))
+
+
+def _mapping_faults(study: Study) -> list[str]:
+    """Faults of features that are mapped to one another."""
+    from triptych.crossmodal import mapping
+
+    pools = {name: feature.pool for name, feature in study.features.items()}
+    return [fault for name, section in study.mapping.items() for fault in mapping.faults(name, section, pools)]
 
 
 def _crossmodal_faults(study: Study, encoders: dict[str, Any], installed: bool) -> list[str]:
@@ -232,12 +246,23 @@ def _task_faults(study: Study, corpus: Corpus) -> list[str]:
 
             rows = rows or [{"slug": row.slug, "line": row.line, "fields": row.fields} for row in corpus.rows]
             try:
-                _held_against_splits(resolve(name, task, rows, {}).labelled(), task, Paths.of(study).splits(name))
+                labels = resolve(name, task, rows, {}).labelled()
+                faults += _decision_faults(study, name, len(labels.classes))
+                _held_against_splits(labels, task, Paths.of(study).splits(name))
             except TaskError as error:
                 faults.append(f"tasks.{name}: {str(error).removeprefix(f'task {name!r}: ')}")
             except SplitError as error:
                 faults.append(f"tasks.{name}: {error}")
     return faults
+
+
+def _decision_faults(study: Study, task: str, classes: int) -> list[str]:
+    """Models that would decide more labels a video than the task has."""
+    return [
+        f"models.{name}.decide.k: {model.decide.k} labels a video, but task {task!r} has {classes} classes"
+        for name, model in study.models_of(task).items()
+        if model.decide.k is not None and model.decide.k > classes
+    ]
 
 
 def _held_against_splits(labels: Any, task: Task, path: str) -> None:

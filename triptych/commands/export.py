@@ -49,14 +49,19 @@ def export(study: Study, what: str, name: str, out: Path | str, form: str | None
 
 
 def _feature(study: Study, name: str) -> dict[str, Any]:
-    """`video`, `present` and the matrix `values` (N, D)."""
+    """`video`, `present` and the matrix `values` (N, D); of a sequence `video` and `values`, a line a row."""
+    import numpy as np
+
     from triptych.core.store import DamagedStore
-    from triptych.encoders.pooling import read_feature
+    from triptych.encoders.pooling import read_feature, read_sequences
 
     if name not in study.features:
         raise ExportError(_unknown("feature", name, study.features))
     path = Paths.of(study).feature(name)
     try:
+        if study.features[name].pool == "sequence":
+            ids, values, starts, _ = read_sequences(path)
+            return {"video": np.repeat(ids, np.diff(starts)).tolist(), "values": values}
         ids, values, mask = read_feature(path)
     except FileNotFoundError:
         raise ExportError(f"{path} is not there; make it with: snakemake {path}") from None

@@ -15,7 +15,7 @@ from triptych.commands.catalogue import Part
 from triptych.core import weights
 
 #: What is given by parts without arrays.
-GIVES = {"encoder": "arrays of the model", "transcriber": "segments of text", "relabel": "labels"}
+GIVES = {"encoder": "arrays of the model", "transcriber": "segments of text", "relabel": "labels", "model": "classes"}
 GIVES |= {"summary": "short texts", "imagine": "pictures"}
 
 

@@ -25,15 +25,22 @@ STAGES = {
     "media": ("intake", "media"),
     "speech": ("transcribe",),
     "encoders": ("embed",),
-    "learn": ("task", "classify", "fuse"),
+    "learn": ("task", "classify", "fuse", "curves"),
+    "networks": ("networks",),
     "relabel": ("relabel",),
-    "crossmodal": ("summarise", "match", "imagine"),
+    "crossmodal": ("mapping", "summarise", "match", "imagine"),
     "report": ("report",),
 }
 #: Environment -> module with a registry of classes, whose cards name extras.
 REGISTRIES = {"encoders": "triptych.encoders.base", "speech": "triptych.speech.base"}
 #: Extras that a stage uses where they are there, without a card that names them.
-EXTRAS = {"media": {"ffmpeg"}, "speech": {"ocr"}, "relabel": {"models"}, "crossmodal": {"models", "diffusion"}}
+EXTRAS = {
+    "media": {"ffmpeg"},
+    "speech": {"ocr"},
+    "relabel": {"models"},
+    "networks": {"models"},
+    "crossmodal": {"models", "diffusion"},
+}
 #: Import name -> name of the distribution, where they differ.
 DISTRIBUTIONS = {
     "PIL": "pillow",
@@ -44,6 +51,8 @@ DISTRIBUTIONS = {
     "huggingface_hub": "huggingface-hub",
     "imblearn": "imbalanced-learn",
     "imageio_ffmpeg": "imageio-ffmpeg",
+    # Comes with pydantic, in the version that it needs.
+    "pydantic_core": "pydantic",
     "sentence_transformers": "sentence-transformers",
     "sklearn": "scikit-learn",
     "tensorflow_hub": "tensorflow-hub",
@@ -66,6 +75,9 @@ def scripts(environment: str) -> list[Path]:
     for name in STAGES[environment]:
         text = (ROOT / "rules" / f"{name}.smk").read_text(encoding="utf-8")
         found += [ROOT / "scripts" / f"{one}.py" for one in re.findall(r'"\.\./scripts/(\w+)\.py"', text)]
+        # A rule that uses another one runs that one's script, which has the rule's name.
+        used = sorted(set(re.findall(r"^use rule (\w+) as", text, re.MULTILINE)))
+        found += [ROOT / "scripts" / f"{one}.py" for one in used]
     return found
 
 

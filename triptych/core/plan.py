@@ -209,6 +209,10 @@ class Plan:
             found += [self.paths.checked(name)] if section.checked else []
         return found
 
+    def crossmodal_mapping(self) -> list[str]:
+        """What the report reads of features mapped to one another."""
+        return [self.paths.mapping(name, suffix) for name in self.study.mapping for suffix in ("csv", "json", "svg")]
+
     def crossmodal_match(self) -> list[str]:
         """What the report reads of pictures held against words, and of imagined pictures."""
         found = [self.paths.match(name, suffix) for name in self.study.match for suffix in ("json", "svg")]
@@ -232,6 +236,29 @@ class Plan:
     def fused(self, task: str) -> list[str]:
         """Models of a task that read other models' predictions: late fusions, and choices."""
         return [name for name, model in self.study.models_of(task).items() if model.reads_members]
+
+    def choices(self, task: str) -> list[str]:
+        """Models of a task that are choices among others."""
+        return [name for name, model in self.study.models_of(task).items() if model.select]
+
+    def selections(self, task: str, model: str) -> list[str]:
+        """What must be written before a model is scored: choices that may take it, and what a choice itself took."""
+        models = self.study.models_of(task)
+        return [self.paths.selection(task, one) for one in self.choices(task) if model in (one, *models[one].select)]
+
+    def looking(self, task: str) -> list[str]:
+        """Models of a task that look at videos: all but the baselines."""
+        return [name for name, model in self.study.models_of(task).items() if model.head not in ("majority", "prior")]
+
+    def curves(self) -> list[str]:
+        """Learning curves that are asked for, a picture and its numbers each."""
+        wanted = self.study.evaluate.curves
+        pairs = [(task, name) for task in self.study.tasks for name in self.study.models_of(task) if name in wanted]
+        return [self.paths.curve(task, name, suffix) for task, name in pairs for suffix in ("json", "svg")]
+
+    def hints(self) -> list[str]:
+        """Hints at labels that are probably wrong, a file a task."""
+        return [self.paths.hints(task) for task in self.study.tasks] if self.study.evaluate.label_hints else []
 
     def predictions(self, task: str) -> list[str]:
         """Predictions of all models of a task."""

@@ -71,12 +71,13 @@ def _sections() -> Iterator[tuple[str, type[BaseModel], str]]:
         if model is not None:
             place = f"{name}.NAME" if named else name
             yield f"`{place}`", model, f"{place}."
+            told = set()
             for key, inner in model.model_fields.items():
                 deeper, _ = _section_of(inner.annotation)
-                if deeper is not None:
+                if deeper is not None and deeper not in told:
+                    told.add(deeper)
                     shown = inner.alias or key
                     yield f"`{place}.{shown}` as a mapping", deeper, f"{place}.{shown}."
-                    break
 
 
 def _section_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
@@ -115,6 +116,8 @@ def _kind(entry: dict[str, Any], definitions: dict[str, Any]) -> str:
     """The type of a key in words, from its schema."""
     if "$ref" in entry:
         return "mapping"
+    if "anyOf" in entry and entry["anyOf"][-1].get("items") == entry["anyOf"][0]:
+        return _kind(entry["anyOf"][0], definitions) + "; or a list of these"
     if "anyOf" in entry:
         return " or ".join(dict.fromkeys(_kind(one, definitions) for one in entry["anyOf"]))
     if "enum" in entry:

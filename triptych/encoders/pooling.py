@@ -1,4 +1,7 @@
-"""Features: the arrays of an encoder pooled over time into one row a video, the matrix that a classifier reads."""
+"""Features: the arrays of an encoder pooled over time into one row a video, the matrix that a classifier reads.
+
+`pool: sequence` keeps all rows of each video in their order, for networks that read them.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,10 @@ _log = logging.getLogger("triptych.pooling")
 
 class TooFew(Exception):
     """Fewer videos are usable than the study allows; the message counts them."""
+
+
+class SequenceFeature(ValueError):
+    """A sequence feature was read where one row a video is wanted, or the other way round; the message tells which."""
 
 
 def pool(values: np.ndarray, how: str, weights: np.ndarray | None = None) -> np.ndarray:
@@ -74,8 +81,10 @@ def pool_feature(
         feature: its name.
         from_: `encoder.array`.
         how: pooling, as `pool` reads it. `present` alone gives every video a row: 1 where it has the array, else 0.
+            `sequence` keeps all rows.
         shards: shard files of this run's shards; together they hold each row of the table once.
-        out: the HDF5 file to write: `values` (N, D) float32, `mask` (N,), `index` the ids as JSON.
+        out: the HDF5 file to write: `values` (N, D) float32, `mask` (N,), `index` the ids as JSON. Of a sequence
+            `values` (R, D) holds the rows of all videos one after another, and `starts` (N + 1,) where each begins.
         min_ok_fraction: share of the videos that must have the array.
 
     Returns:
@@ -101,7 +110,7 @@ def pool_feature(
             faults.append(str(error))
         if faults:
             continue
-        pooled = {video: pool(values, how, weights.get(video)) for video, values in column}
+        pooled = {video: _row(values, how, weights.get(video)) for video, values in column}
         for line in index:
             video = line["video"]
             rows[video] = pooled.get(video)
@@ -117,17 +126,35 @@ def pool_feature(
     else:
         _check(feature, from_, counts, min_ok_fraction)
     ids = sorted(rows)
+    made = _joined(ids, rows) if how == "sequence" else _matrix(ids, rows)
+    mask = np.array([rows[video] is not None for video in ids], dtype=bool)
+    index = np.frombuffer(json.dumps(ids).encode(), dtype=np.uint8)
+    told = {"feature": feature, "from": from_, "pool": how, "counts": json.dumps(dict(sorted(counts.items())))}
+    write_arrays(out, {**made, "mask": mask, "index": index}, told)
+    _log.info("%s: %d videos x %d; %s", feature, len(ids), made["values"].shape[1], _listed(counts))
+    return dict(counts)
+
+
+def _row(values: np.ndarray, how: str, weights: np.ndarray | None) -> np.ndarray:
+    """What a video adds to a feature: its pooled row, or all its rows (T, D)."""
+    return values.reshape(len(values), -1).astype(np.float32) if how == "sequence" else pool(values, how, weights)
+
+
+def _matrix(ids: list[str], rows: dict[str, np.ndarray | None]) -> dict[str, np.ndarray]:
     width = next((len(row) for row in rows.values() if row is not None), 0)
     values = np.zeros((len(ids), width), np.float32)
-    mask = np.array([rows[video] is not None for video in ids], dtype=bool)
     for number, video in enumerate(ids):
         if rows[video] is not None:
             values[number] = rows[video]
-    index = np.frombuffer(json.dumps(ids).encode(), dtype=np.uint8)
-    told = {"feature": feature, "from": from_, "pool": how, "counts": json.dumps(dict(sorted(counts.items())))}
-    write_arrays(out, {"values": values, "mask": mask, "index": index}, told)
-    _log.info("%s: %d videos x %d; %s", feature, len(ids), width, _listed(counts))
-    return dict(counts)
+    return {"values": values}
+
+
+def _joined(ids: list[str], rows: dict[str, np.ndarray | None]) -> dict[str, np.ndarray]:
+    found = [rows[video] for video in ids]
+    lengths = [0 if one is None else len(one) for one in found]
+    there = [one for one in found if one is not None]
+    values = np.concatenate(there) if there else np.zeros((0, 0), np.float32)
+    return {"values": values, "starts": np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)}
 
 
 def read_feature(path: Path | str) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -135,12 +162,48 @@ def read_feature(path: Path | str) -> tuple[list[str], np.ndarray, np.ndarray]:
 
     Raises:
         DamagedStore: the file cannot be trusted.
+        SequenceFeature: it holds sequences, which `read_sequences` reads.
     """
-    arrays, _ = read_arrays(path, ["values", "mask", "index"])
+    arrays, told = read_arrays(path, ["values", "mask", "index"])
+    if told.get("pool") == "sequence":
+        raise SequenceFeature(
+            f"{path} holds sequences (`pool: sequence`), which are for networks; here one row a video is wanted: name "
+            "a feature with another pooling"
+        )
     ids = json.loads(bytes(arrays["index"]).decode())
     if not len(ids) == len(arrays["values"]) == len(arrays["mask"]):
         raise DamagedStore(f"{path}: its parts do not fit together; delete it and run again")
     return ids, arrays["values"], arrays["mask"].astype(bool)
+
+
+def read_sequences(path: Path | str) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+    """A sequence feature: ids (sorted slugs), values (R, D) float32, starts (N + 1,), mask (N,).
+
+    Video number i has the rows starts[i] to starts[i + 1], none where its mask is False.
+
+    Raises:
+        DamagedStore: the file cannot be trusted.
+        SequenceFeature: it was pooled to one row a video, which `read_feature` reads.
+    """
+    arrays, told = read_arrays(path)
+    if told.get("pool") != "sequence":
+        raise SequenceFeature(f"{path} holds one row a video; sequences are wanted: name a feature of `pool: sequence`")
+    ids, starts, mask = json.loads(bytes(arrays["index"]).decode()), arrays["starts"], arrays["mask"].astype(bool)
+    lengths = np.diff(starts)
+    whole = len(ids) == len(mask) == len(lengths) and starts[0] == 0 and starts[-1] == len(arrays["values"])
+    if not whole or (lengths < 0).any() or ((lengths > 0) != mask).any():
+        raise DamagedStore(f"{path}: its parts do not fit together; delete it and run again")
+    return ids, arrays["values"], starts, mask
+
+
+def feature_size(path: Path | str) -> tuple[int, int, int]:
+    """Videos of a feature of either kind, how many have it, and the numbers of a row.
+
+    Raises:
+        DamagedStore: the file cannot be trusted.
+    """
+    arrays, _ = read_arrays(path, ["values", "mask"])
+    return len(arrays["mask"]), int(arrays["mask"].sum()), int(arrays["values"].shape[1])
 
 
 def _weights(path: Path | str, array: str, how: str) -> dict[str, np.ndarray]:

@@ -2,8 +2,8 @@
 
 The best single modality is the model that reads one panel only (heard, said or seen) with the highest out-of-fold
 score. It is chosen by the same videos that it is tested on, which favours it: a fusion that beats it did so against a
-slightly optimistic reference. Tests are two-sided, on the videos' scores (right or wrong; F1 with several labels), with
-Holm's correction over all rows but the reference.
+slightly optimistic reference. Tests are two-sided, on the videos' scores (right or wrong; F1 with several labels; their
+mean over repeats and seeds), with Holm's correction over all rows but the reference.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ import numpy as np
 
 from triptych.core.files import read_json, replace_text
 from triptych.evaluate.compute import STAGES
-from triptych.evaluate.modality import is_baseline, is_single, panels
+from triptych.evaluate.metrics import identity
+from triptych.evaluate.modality import is_baseline, is_single, members, panels
 from triptych.evaluate.paired import holm, paired_p, same_videos, video_scores
-from triptych.evaluate.predictions import Predictions, groups_of, read
+from triptych.evaluate.predictions import Predictions, PredictionsError, groups_of, read
 
-VERSION = "1"
+VERSION = "2"
 
 SINGLE = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "roc_auc", "log_loss", "brier", "ece")
 MULTI = (
@@ -70,7 +71,8 @@ def comparison(
         The rows as they are written, numbers unrounded.
 
     Raises:
-        PredictionsError: models were scored on different videos, labels or folds.
+        PredictionsError: models were scored on different videos, labels or folds (also as the hashes of their metrics
+            tell it).
     """
     found = {name: read(path, multi_label) for name, path in predictions.items()}
     same_videos(found)
@@ -78,6 +80,9 @@ def comparison(
     multi = any(one.multi for one in found.values())
     groups = groups_of(labels, first.videos)
     told = {name: read_json(path) for name, path in metrics.items()}
+    for name, one in found.items():
+        if any(told[name].get(key) != value for key, value in identity(one).items()):
+            raise PredictionsError(f"metrics of {name!r} are of other labels or splits than its predictions; run again")
     specs = {name: {**told[name], "inputs": told[name].get("inputs") or []} for name in found}
     reference = best_single(told, study)
     tests = paired_tests(found, groups, reference, int(evaluate["permutations"]), int(evaluate["seed"]))
@@ -137,50 +142,24 @@ def paired_tests(
     return tests
 
 
-def by_availability(found: Mapping[str, Predictions], singles: list[str]) -> list[dict[str, Any]]:
-    """Mean score of each model for each pattern of what the videos have.
-
-    Args:
-        found: model -> predictions, all on the same videos.
-        singles: single-modality models, whose `covered` tells what a video has.
-
-    Returns:
-        A row a pattern: `has` (the singles that cover the video), `n`, `scores` (model -> mean); frequent ones first.
-    """
-    if not found or not singles:
-        return []
-    patterns = np.stack([found[name].covered for name in singles], axis=1)
-    scores = {name: video_scores(one) for name, one in found.items()}
-    rows = []
-    for pattern in np.unique(patterns, axis=0):
-        members = (patterns == pattern).all(axis=1)
-        rows.append(
-            {
-                "has": [name for name, there in zip(singles, pattern, strict=True) if there],
-                "n": int(members.sum()),
-                "scores": {name: float(values[members].mean()) for name, values in scores.items()},
-            }
-        )
-    return sorted(rows, key=lambda row: (-row["n"], row["has"]))
-
-
 def _described(name: str, spec: Mapping[str, Any], study: Mapping[str, Any]) -> dict[str, Any]:
-    late = spec.get("fusion") == "late"
-    inputs = list(spec["members"]) if late else [*spec["inputs"], *(f"text:{one}" for one in spec.get("text") or ())]
+    inputs = members(spec) or [*spec["inputs"], *(f"text:{one}" for one in spec.get("text") or ())]
     kind = "baseline" if is_baseline(spec) else "single" if is_single(spec, study) else "fusion"
+    kind = "choice" if spec.get("select") else kind
     return {
         "model": name,
         "kind": kind,
         "modalities": "+".join(panels(spec, study)),
         "inputs": "+".join(inputs),
-        "classifier": spec.get("head"),
+        "classifier": "choice" if spec.get("select") else spec.get("head"),
         "fusion": spec.get("fusion") or "",
         "balance": spec.get("balance"),
     }
 
 
 def _measured(told: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    row: dict[str, Any] = {"n": told["n"], "groups": told["groups"]}
+    row: dict[str, Any] = {name: told[name] for name in ("n", "groups")}
+    row |= {"seeds": told["seeds_n"], "sd_seeds": told["sd_seeds"]}
     for name in names:
         row[name] = told["all"][name]["value"]
         if name in WITH_INTERVAL:

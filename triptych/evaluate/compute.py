@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from triptych.core.paths import Paths
-from triptych.evaluate.modality import encoders_of, models_of, panels, summaries_of, transcripts_of
+from triptych.evaluate.modality import encoders_of, members, models_of, panels, summaries_of, transcripts_of
 
 STAGES = ("media", "transcribe", "embed", "train")
 
@@ -57,7 +57,7 @@ def compute_seconds(paths: Paths, study: Mapping[str, Any], task: str) -> dict[s
     found = {}
     for name, model in models_of(study, task).items():
         encoders, reads = encoders_of(model, study), panels(model, study)
-        others = [member for member in model.get("members") or () if member in study["models"]]
+        others = [member for member in members(model) if member in study["models"]]
         features = {one for part in (model, *(study["models"][o] for o in others)) for one in part.get("inputs") or ()}
         heard, seen = "heard" in reads, "seen" in reads
         parts = {

@@ -5,26 +5,30 @@ macro-F1 the mean and weighted F1 the support-weighted mean of the classes' F1; 
 mean over classes; log-loss in nats; Brier score the squared error summed over classes; ECE over 15 bins of equal width
 of the decision's probability. With several labels: subset accuracy, Hamming loss, micro-, macro-, weighted and
 per-video F1, mean average precision; log-loss, Brier score and ECE over all pairs of video and class. Metrics are
-computed for each repeat and averaged. Intervals: see `intervals`.
+computed for each repeat and seed and averaged; `sd_seeds` is the standard deviation of the primary metric over the
+seeds. Intervals: see `intervals`.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from triptych.core.files import replace_json
+from triptych.core.files import digest_json, read_json, replace_json
 from triptych.evaluate import confusion, intervals, ranking, scores
 from triptych.evaluate.predictions import Predictions, groups_of, read
 
-VERSION = "1"
+VERSION = "2"
 
 #: What of a model's section of the study file is kept beside its numbers.
-DESCRIBED = ("inputs", "text", "vectorizer", "head", "params", "fusion", "members", "balance", "inner")
+DESCRIBED = ("inputs", "text", "vectorizer", "head", "params", "fusion", "members", "select", "balance", "decide")
+DESCRIBED += ("inner",)
 
 
 def evaluate_model(
@@ -39,6 +43,7 @@ def evaluate_model(
     svg: Path | str | None = None,
     csv: Path | str | None = None,
     multi_label: bool | None = None,
+    selection: Path | str | None = None,
 ) -> dict[str, Any]:
     """Write metrics and confusion matrix of a model.
 
@@ -53,6 +58,7 @@ def evaluate_model(
         svg: confusion matrix to draw, if wanted.
         csv: confusion matrix as a table, if wanted.
         multi_label: of the task; None reads it off the rows.
+        selection: of a choice: what it took, and by what; its digest is told beside the metrics.
 
     Returns:
         What is written to `out`; the same inputs give the same bytes.
@@ -64,12 +70,21 @@ def evaluate_model(
     groups = groups_of(labels, found.videos)
     result = {"task": task, "model": model, **{name: spec.get(name) for name in DESCRIBED}}
     result |= measure(found, groups, int(evaluate["bootstrap"]), int(evaluate["seed"]))
+    if selection is not None:
+        result["selection"] = _selected(selection)
     replace_json(out, result)
     if csv is not None:
         confusion.write_csv(csv, found)
     if svg is not None:
         confusion.draw(svg, found, f"{model}: {task}")
     return result
+
+
+def _selected(path: Path | str) -> dict[str, Any]:
+    """Of a selection: its digest, the score it went by, and how often each candidate was taken."""
+    told = read_json(path)
+    times = Counter(one["chosen"] for one in told["folds"])
+    return {"digest": told["digest"], "by": told["by"], "chosen": {one: times[one] for one in told["candidates"]}}
 
 
 def measure(found: Predictions, groups: np.ndarray, resamples: int, seed: int) -> dict[str, Any]:
@@ -91,8 +106,11 @@ def measure(found: Predictions, groups: np.ndarray, resamples: int, seed: int) -
     return {
         "n": len(found.videos),
         "groups": len(np.unique(groups.astype(str))),
-        "repeats": len(found.repeats),
+        "repeats": len(found.numbers),
         "seeds": found.seeds,
+        "seeds_n": len(found.runs),
+        "sd_seeds": spread(found),
+        **identity(found),
         "multi_label": found.multi,
         "classes": found.classes,
         "classes_without_videos": empty,
@@ -105,9 +123,27 @@ def measure(found: Predictions, groups: np.ndarray, resamples: int, seed: int) -
     }
 
 
+def identity(found: Predictions) -> dict[str, str]:
+    """What rows of one comparison must share: digests of the videos with their labels, and of the folds."""
+    folds = {repeat.number: repeat.fold.tolist() for repeat in found.repeats}
+    truths = np.packbits(found.truth).tobytes().hex()
+    return {
+        "labels_hash": digest_json([found.videos, found.classes, truths]),
+        "split_hash": digest_json([found.videos, sorted(folds.items())]),
+    }
+
+
 def primary(multi: bool) -> str:
     """The metric that models are ranked by."""
     return "micro_f1" if multi else "accuracy"
+
+
+def spread(found: Predictions) -> float | None:
+    """Standard deviation of the primary metric over seeds, each a mean over the repeats; None with one seed."""
+    if len(found.runs) < 2:
+        return None
+    values = [intervals.point(replace(found, repeats=run))[primary(found.multi)] for run in found.runs]
+    return float(np.std(values, ddof=1))
 
 
 def _scored(found: Predictions, groups: np.ndarray, resamples: int, seed: int) -> dict[str, Any]:
@@ -123,7 +159,7 @@ def _scored(found: Predictions, groups: np.ndarray, resamples: int, seed: int) -
 
 
 def _per_class(found: Predictions) -> list[dict[str, Any]]:
-    """Support, precision, recall, F1 and ROC-AUC of each class, averaged over repeats."""
+    """Support, precision, recall, F1 and ROC-AUC of each class, averaged over repeats and seeds."""
     ones = np.ones((1, len(found.videos)))
     columns: dict[str, list[np.ndarray]] = {}
     for repeat in found.repeats:
@@ -144,16 +180,17 @@ def _per_class(found: Predictions) -> list[dict[str, Any]]:
 
 
 def _per_fold(found: Predictions) -> list[dict[str, Any]]:
-    """The metrics of each fold of each repeat; a class that a fold lacks is left out of its means."""
+    """The metrics of each fold of each repeat, means over seeds; a class that a fold lacks is left out of its means."""
     rows = []
-    for repeat in found.repeats:
-        table = scores.statistics(found, repeat)
-        for fold in np.unique(repeat.fold):
-            members = np.flatnonzero(repeat.fold == fold)
-            sums = np.asarray(table[members].sum(axis=0)).reshape(1, -1)
+    for number in found.numbers:
+        runs = [repeat for repeat in found.repeats if repeat.number == number]
+        tables = [scores.statistics(found, repeat) for repeat in runs]
+        for fold in np.unique(runs[0].fold):
+            members = np.flatnonzero(runs[0].fold == fold)
+            sums = np.stack([np.asarray(table[members].sum(axis=0)).ravel() for table in tables])
             one = scores.metrics_of(sums, len(found.classes), found.multi)
-            numbers = {name: _number(float(values[0])) for name, values in one.items()}
-            rows.append({"repeat": repeat.number, "fold": int(fold), "n": len(members), **numbers})
+            numbers = {name: _number(float(values.mean())) for name, values in one.items()}
+            rows.append({"repeat": number, "fold": int(fold), "n": len(members), **numbers})
     return rows
 
 

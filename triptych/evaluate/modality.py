@@ -25,7 +25,7 @@ def models_of(study: Mapping[str, Any], task: str) -> dict[str, dict[str, Any]]:
 
 
 def encoders_of(model: Mapping[str, Any], study: Mapping[str, Any]) -> list[str]:
-    """Names of the encoders that a model depends on, sorted; those of its members for a late fusion."""
+    """Names of the encoders that a model depends on, sorted; those of the models that it reads."""
     found = set()
     for feature in _features(model, study):
         section = study["features"][feature]
@@ -82,11 +82,16 @@ def is_baseline(model: Mapping[str, Any]) -> bool:
 
 def is_single(model: Mapping[str, Any], study: Mapping[str, Any]) -> bool:
     """Whether a model reads one panel only (several features of one panel still count as one)."""
-    return not is_baseline(model) and model.get("fusion") != "late" and len(panels(model, study)) == 1
+    return not is_baseline(model) and not members(model) and len(panels(model, study)) == 1
+
+
+def members(model: Mapping[str, Any]) -> list[str]:
+    """Names of the models that a late fusion or a choice reads."""
+    return [*(model.get("members") or ()), *(model.get("select") or ())]
 
 
 def _members(model: Mapping[str, Any], study: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [study["models"][name] for name in model.get("members") or () if name in study["models"]]
+    return [study["models"][name] for name in members(model) if name in study["models"]]
 
 
 def _features(model: Mapping[str, Any], study: Mapping[str, Any]) -> list[str]:

@@ -14,12 +14,12 @@ BLOCK = 8_000_000
 
 
 def video_scores(found: Predictions) -> np.ndarray:
-    """Score of each video, averaged over repeats (n,): right (1) or wrong (0); with several labels its F1."""
+    """Score of each video, averaged over repeats and seeds (n,): right (1) or wrong (0); with several labels its F1."""
     return np.mean([sample_f1(found.truth, repeat.decision) for repeat in found.repeats], axis=0)
 
 
 def same_videos(models: dict[str, Predictions]) -> None:
-    """Check that all models are scored on the same videos with the same truths.
+    """Check that all models are scored on the same videos with the same truths and folds, with any number of seeds.
 
     Raises:
         PredictionsError: naming the two models and what differs.
@@ -34,7 +34,7 @@ def same_videos(models: dict[str, Predictions]) -> None:
             )
         if found.classes != reference.classes or (found.truth != reference.truth).any():
             raise PredictionsError(f"models {first!r} and {name!r} are scored on different labels; train both again")
-        folds = [[(repeat.number, *repeat.fold) for repeat in one.repeats] for one in (found, reference)]
+        folds = [{(repeat.number, *repeat.fold) for repeat in one.repeats} for one in (found, reference)]
         if folds[0] != folds[1]:
             raise PredictionsError(f"models {first!r} and {name!r} were tested in different folds; train both again")
 

@@ -18,19 +18,21 @@ class PredictionsError(ValueError):
 
 @dataclass(frozen=True)
 class Repeat:
-    """One cross-validation: every labelled video is tested once.
+    """One cross-validation with one seed: every labelled video is tested once.
 
     Attributes:
         number: of the repeat.
         fold: (n,) the outer fold that tested each video.
         probability: (n, K).
         decision: (n, K) bool.
+        seed: of the model.
     """
 
     number: int
     fold: np.ndarray
     probability: np.ndarray
     decision: np.ndarray
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Predictions:
         classes: names.
         truth: (n, K) bool.
         covered: (n,) bool, whether the prediction rests on an input of the video.
-        repeats: at least one.
+        repeats: at least one; one for each repeat and seed, by both.
         seeds: seeds of the models, sorted.
         multi: whether videos carry several labels.
     """
@@ -55,10 +57,22 @@ class Predictions:
     seeds: list[int]
     multi: bool = False
 
+    @property
+    def numbers(self) -> list[int]:
+        """Numbers of the repeats of the cross-validation."""
+        return list(dict.fromkeys(one.number for one in self.repeats))
+
+    @property
+    def runs(self) -> list[list[Repeat]]:
+        """The cross-validations by run: the first seed of each repeat, the second one of each, ..."""
+        of_repeat = [[one for one in self.repeats if one.number == number] for number in self.numbers]
+        return [list(one) for one in zip(*of_repeat, strict=True)]
+
     def take(self, rows: np.ndarray) -> Predictions:
         """These videos alone."""
         repeats = [
-            Repeat(one.number, one.fold[rows], one.probability[rows], one.decision[rows]) for one in self.repeats
+            Repeat(one.number, one.fold[rows], one.probability[rows], one.decision[rows], one.seed)
+            for one in self.repeats
         ]
         videos = [self.videos[row] for row in rows]
         return Predictions(videos, self.classes, self.truth[rows], self.covered[rows], repeats, self.seeds, self.multi)
@@ -73,8 +87,8 @@ def read(path: Path | str, multi: bool | None = None) -> Predictions:
             cannot have are errors.
 
     Raises:
-        PredictionsError: no test rows, rows missing or doubled, repeats on different videos or truths, numbers that are
-            no probabilities.
+        PredictionsError: no test rows, rows missing or doubled, repeats on different videos or truths or with another
+            number of seeds, numbers that are no probabilities.
     """
     import pyarrow.parquet as pq
 
@@ -87,15 +101,15 @@ def read(path: Path | str, multi: bool | None = None) -> Predictions:
     columns = {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
     classes, class_index = np.unique(columns["class"].astype(str), return_inverse=True)
     videos, video_index = np.unique(columns["video"].astype(str), return_inverse=True)
-    numbers = np.unique(columns["repeat"])
     shape = (len(videos), len(classes))
     truths, covers, repeats = [], [], []
-    for number in numbers:
-        rows = np.flatnonzero(columns["repeat"] == number)
+    for number, seed in np.unique(np.stack([columns["repeat"], columns["seed"]]), axis=1).T.tolist():
+        rows = np.flatnonzero((columns["repeat"] == number) & (columns["seed"] == seed))
         place = video_index[rows] * shape[1] + class_index[rows]
         if len(rows) != shape[0] * shape[1] or len(np.unique(place)) != len(rows):
             raise PredictionsError(
-                f"{path}: repeat {number} must hold each of {shape[0]} videos once with {shape[1]} classes; train again"
+                f"{path}: repeat {number} must hold each of {shape[0]} videos once with {shape[1]} classes, for each "
+                "seed; train again"
             )
         order = rows[np.argsort(place, kind="stable")]
         truths.append(columns["truth"][order].astype(bool).reshape(shape))
@@ -106,6 +120,7 @@ def read(path: Path | str, multi: bool | None = None) -> Predictions:
                 fold=columns["outer"][order].astype(int).reshape(shape)[:, 0],
                 probability=columns["probability"][order].astype(float).reshape(shape),
                 decision=columns["decision"][order].astype(bool).reshape(shape),
+                seed=int(seed),
             )
         )
     if any((truth != truths[0]).any() for truth in truths):
@@ -128,6 +143,8 @@ def read(path: Path | str, multi: bool | None = None) -> Predictions:
 
 
 def _check(found: Predictions, path) -> None:
+    if len({sum(one.number == number for one in found.repeats) for number in found.numbers}) > 1:
+        raise PredictionsError(f"{path}: repeats with different numbers of seeds; train the model again")
     for repeat in found.repeats:
         numbers = repeat.probability
         if not np.isfinite(numbers).all() or (numbers < 0).any() or (numbers > 1).any():

@@ -2,7 +2,8 @@
 
 A late fusion reads its members' predictions files, the labels and the splits; nothing else. The meta model of outer
 fold k is fitted on the members' inner rows of k only: out-of-fold predictions of models that have seen neither the
-row's group nor any video of fold k. (One out-of-fold table shared by all folds leaks: each fold's labels are in the
+row's group nor any video of fold k. Thresholds of decisions are chosen on the same rows, those of a stack by stacks
+that had not seen the row's group. (One out-of-fold table shared by all folds leaks: each fold's labels are in the
 members that predicted the others.) For unlabelled videos it is fitted on all test rows, which no metric then reads.
 """
 
@@ -10,15 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from triptych.core.config import Model
-from triptych.learn import balance, calibrate, heads
+from triptych.learn import balance, calibrate, decide, heads, seeds
 from triptych.learn.params import FUSION_PARAMS, candidates, values_of
-from triptych.learn.table import LeakError, Part, read_predictions
+from triptych.learn.splits import assign
+from triptych.learn.table import Key, LeakError, Part, read_predictions, runs_of
 from triptych.learn.tasks import Labels
 
 
@@ -201,7 +204,7 @@ def fuse(
         unlabelled: slugs of the others.
         members: member -> its predictions file.
         multi: several labels a video.
-        seed: of the models.
+        seed: of the task.
 
     Returns:
         Parts of the predictions table, and what balancing did, a mapping a fitted meta model.
@@ -211,45 +214,75 @@ def fuse(
         LeakError: inner rows of a fold hold a video or a group of that fold.
     """
     names = list(model.members)
-    read = {name: _read(members[name], name, data) for name in names}
+    read = {name: read_member(members[name], name, data) for name in names}
+    runs = max(runs_of(parts) for parts in read.values())
     targets, groups = data.targets, np.array(data.groups, dtype=object)
     parts, balanced = [], []
     for repeat, of_row in enumerate(folds):
-        for fold in np.unique(of_row).tolist():
+        for fold, run in product(np.unique(of_row).tolist(), range(runs)):
             train, test = np.flatnonzero(of_row != fold), np.flatnonzero(of_row == fold)
-            key = ("test", repeat, fold)
-            rows = _gather(read, key, [data.videos[row] for row in test], names)
+            videos, own = [data.videos[row] for row in test], seeds.of(seed, repeat, run)
+            rows = gather(read, ("test", repeat, fold, run), videos, names)
             learned = rows.take(np.array([], dtype=int))
-            if model.head == "logistic":
-                _refuse_leaks(read, ("inner", repeat, fold), data, train, groups[test])
-                learned = _gather(read, ("inner", repeat, fold), [data.videos[row] for row in train], names)
-            fitted, done = _fit(
-                model, names, multi, seed + repeat, learned, targets[train], groups[train], data.classes
-            )
-            balanced += [{"repeat": repeat, "outer": fold, **one} for one in done]
-            videos = [data.videos[row] for row in test]
+            if model.head == "logistic" or model.decide.chosen:
+                inner = ("inner", repeat, fold, run)
+                refuse_leaks(read, inner, data, train, groups[test])
+                learned = gather(read, inner, [data.videos[row] for row in train], names)
+            fitted, done = _fit(model, names, multi, own, learned, targets[train], groups[train], data.classes)
+            balanced += [{"repeat": repeat, "outer": fold, **one} for one in done if not run]
             p, seen = fitted.predict_proba(rows), fitted.covers(rows)
-            parts.append(Part("test", fold, repeat, seed + repeat, videos, p, seen, targets[test]))
+            tested, within = Part("test", fold, repeat, own, videos, p, seen, targets[test], run), None
+            if model.decide.chosen:
+                salt = f"decide {seed + repeat} {fold}"
+                held = _held_out(model, names, multi, own, learned, targets[train], groups[train], data.classes, salt)
+                known = [data.videos[row] for row in train]
+                within = Part("inner", fold, repeat, own, known, held, fitted.covers(learned), targets[train], run)
+            parts.append(decide.decided(model.decide, tested, within)[0])
     if unlabelled:
-        rows = _gather(read, ("new", 0, -1), unlabelled, names)
+        rows = gather(read, ("new", 0, -1, 0), unlabelled, names)
         learned = rows.take(np.array([], dtype=int))
         if model.head == "logistic":
-            learned = _all_tests(read, data, folds[0], names)
+            learned = _all_tests(read, data, folds[0], names, runs)
         fitted, _ = _fit(model, names, multi, seed, learned, targets, groups, data.classes)
         p, seen = fitted.predict_proba(rows), fitted.covers(rows)
-        parts.append(Part("new", -1, 0, seed, unlabelled, p, seen, None))
+        parts.append(decide.decided_new(model.decide, Part("new", -1, 0, seed, unlabelled, p, seen, None), parts))
     return parts, balanced
 
 
-def _all_tests(read, data: Labels, of_row: np.ndarray, names) -> Members:
-    """The members' test rows of the first repeat, for all labelled videos in their order."""
+def _held_out(model: Model, names, multi, seed, learned: Members, targets, groups, classes, salt: str) -> np.ndarray:
+    """Probabilities (n, K) of training rows by fusions that had not seen their groups.
+
+    A stack is fitted on the inner rows of some groups and predicts those of the others; means and products learn
+    nothing from these rows.
+    """
+    found = assign(groups.tolist(), targets, min(model.inner, len(set(groups.tolist()))), salt)
+    of_row, held = np.array([found[group] for group in groups.tolist()]), np.zeros(targets.shape)
+    for one in np.unique(of_row):
+        train, test = np.flatnonzero(of_row != one), np.flatnonzero(of_row == one)
+        fitted, _ = _fit(model, names, multi, seed, learned.take(train), targets[train], groups[train], classes)
+        held[test] = fitted.predict_proba(learned.take(test))
+    return held
+
+
+def _all_tests(read, data: Labels, of_row: np.ndarray, names, runs: int) -> Members:
+    """The members' test rows of the first repeat, for all labelled videos in their order: means over the runs."""
     rows = [np.flatnonzero(of_row == fold) for fold in np.unique(of_row)]
-    tests = [_gather(read, ("test", 0, int(of_row[one[0]])), [data.videos[row] for row in one], names) for one in rows]
-    joined = Members(
-        np.concatenate([one.probability for one in tests], axis=1),
-        np.concatenate([one.covered for one in tests], axis=1),
+    joined = []
+    for one in rows:
+        fold, videos = int(of_row[one[0]]), [data.videos[row] for row in one]
+        found = [gather(read, ("test", 0, fold, run), videos, names) for run in range(runs)]
+        joined.append(Members(_mean([run.probability for run in found]), found[0].covered))
+    order = np.argsort(np.concatenate(rows))
+    whole = Members(
+        np.concatenate([one.probability for one in joined], axis=1),
+        np.concatenate([one.covered for one in joined], axis=1),
     )
-    return joined.take(np.argsort(np.concatenate(rows)))
+    return whole.take(order)
+
+
+def _mean(numbers: list[np.ndarray]) -> np.ndarray:
+    """The mean of arrays; of one array itself, to the last bit."""
+    return numbers[0] if len(numbers) == 1 else np.mean(numbers, axis=0)
 
 
 def _fit(model: Model, names, multi, seed, learned: Members, targets, groups, classes):
@@ -267,9 +300,14 @@ def _fit(model: Model, names, multi, seed, learned: Members, targets, groups, cl
     return fusion.fit(learned, targets, list(groups)), [{"before": before, "after": after}]
 
 
-def _read(path, name: str, data: Labels) -> dict[tuple[str, int, int], Part]:
+def read_member(path, name: str, data: Labels, role: str | None = None) -> dict[Key, Part]:
+    """Predictions of a member (of one role, or of all), checked against the labels.
+
+    Raises:
+        FusionError: they were made with other classes or labels.
+    """
     try:
-        parts = read_predictions(path, data.classes)
+        parts = read_predictions(path, data.classes, role)
     except ValueError as error:
         raise FusionError(f"member {name!r}: {error}") from error
     where = {video: row for row, video in enumerate(data.videos)}
@@ -282,15 +320,21 @@ def _read(path, name: str, data: Labels) -> dict[tuple[str, int, int], Part]:
     return parts
 
 
-def _gather(read, key: tuple[str, int, int], videos: list[str], names) -> Members:
+def of_run(parts: Mapping[Key, Part], key: Key) -> Part | None:
+    """A member's part for a run of the fusion: members with fewer runs take their turns."""
+    role, repeat, fold, run = key
+    return parts.get((role, repeat, fold, run % runs_of(parts)))
+
+
+def gather(read, key: Key, videos: list[str], names) -> Members:
     """Predictions of all members for `videos`, in this order."""
     probability, covered = [], []
     for name in names:
-        part = read[name].get(key)
+        part = of_run(read[name], key)
         where = {video: row for row, video in enumerate(part.videos)} if part else {}
         missing = [video for video in videos if video not in where]
         if missing or part is None or len(where) != len(videos):
-            role, repeat, fold = key
+            role, repeat, fold, _ = key
             raise FusionError(
                 f"member {name!r} has no {role} rows that fit repeat {repeat}, fold {fold} "
                 f"({len(missing)} of {len(videos)} videos missing, {len(where)} there): its predictions were made with "
@@ -302,12 +346,12 @@ def _gather(read, key: tuple[str, int, int], videos: list[str], names) -> Member
     return Members(np.stack(probability), np.stack(covered))
 
 
-def _refuse_leaks(read, key, data: Labels, train: np.ndarray, test_groups: np.ndarray) -> None:
+def refuse_leaks(read, key: Key, data: Labels, train: np.ndarray, test_groups: np.ndarray) -> None:
     """Inner rows of a fold must be training videos of that fold alone, of other groups than its test videos."""
     allowed, hidden = {data.videos[row] for row in train}, set(test_groups.tolist())
     group_of = dict(zip(data.videos, data.groups, strict=True))
     for name, parts in read.items():
-        part = parts.get(key)
+        part = of_run(parts, key)
         wrong = [video for video in (part.videos if part else ()) if video not in allowed or group_of[video] in hidden]
         if wrong:
             raise LeakError(f"member {name!r}: inner rows of fold {key[2]} hold its test videos or groups: {wrong[:5]}")

@@ -1,4 +1,4 @@
-"""What a head reads: blocks of features or text, each fitted on training rows only, with a mask of what is there."""
+"""What a model reads: blocks of features or text, each fitted on training rows only, with a mask of what is there."""
 
 from __future__ import annotations
 
@@ -44,10 +44,7 @@ class FeatureBlock:
         if not len(values) or not values.shape[1]:
             return False
         self.mean = values.mean(axis=0)
-        deviation = values.std(axis=0)
-        # A deviation that is only rounding noise of the mean is none.
-        noise = 1e-9 * np.maximum(1.0, np.abs(self.mean))
-        self.scale = np.where(deviation > noise, 1.0 / np.maximum(deviation, noise), 0.0)
+        self.scale = scale_of(self.mean, values.std(axis=0))
         return True
 
     def transform(self, rows: np.ndarray, beside: bool) -> np.ndarray:
@@ -56,6 +53,69 @@ class FeatureBlock:
         out = np.zeros((len(rows), self.values.shape[1]))
         out[present] = (self.values[rows[present]] - self.mean) * self.scale
         return out / np.sqrt(out.shape[1]) if beside else out
+
+
+class SequenceBlock:
+    """Rows in order, as many a video as it has, standardised by the training fold.
+
+    Each video weighs the same, however long it is, so that the longest ones do not set the scale.
+
+    Args:
+        name: of the feature.
+        values: (R, D) rows of all videos.
+        starts: (N + 1,) where the rows of each video begin; a video without the feature has none.
+        present: (N,) which videos have it.
+        videos: slugs (N,).
+        order: (N,) which of the sequences belongs to each video, where they are not in the order of `videos`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        values: np.ndarray,
+        starts: np.ndarray,
+        present: np.ndarray,
+        videos: Sequence[str],
+        order: np.ndarray | None = None,
+    ) -> None:
+        self.name, self.values = name, np.asarray(values)
+        self.present = np.asarray(present, dtype=bool)
+        there = (np.arange(len(videos)) if order is None else np.asarray(order))[self.present]
+        self.begin, self.end = np.zeros(len(videos), dtype=int), np.zeros(len(videos), dtype=int)
+        self.begin[self.present], self.end[self.present] = np.asarray(starts)[there], np.asarray(starts)[there + 1]
+        odd = [row for row in np.flatnonzero(self.present) if not np.isfinite(self._rows(row)).all()]
+        if odd:
+            raise ValueError(
+                f"feature {name!r} holds numbers that are not finite in {len(odd)} videos (first: {videos[odd[0]]})"
+            )
+
+    @property
+    def width(self) -> int:
+        """Numbers of a row."""
+        return self.values.shape[1]
+
+    def _rows(self, row: int) -> np.ndarray:
+        return self.values[self.begin[row] : self.end[row]]
+
+    def fit(self, rows: np.ndarray) -> bool:
+        """Learn mean and deviation over the rows of these videos; constant columns become zeros."""
+        there = rows[self.present[rows]]
+        if not len(there) or not self.width:
+            return False
+        self.mean = np.mean([self._rows(row).mean(axis=0, dtype=np.float64) for row in there], axis=0)
+        spread = np.mean([np.square(self._rows(row) - self.mean).mean(axis=0) for row in there], axis=0)
+        self.scale = scale_of(self.mean, np.sqrt(spread))
+        return True
+
+    def transform(self, rows: np.ndarray, beside: bool = False) -> list[np.ndarray]:
+        """Standardised rows (T, D) float32 of each of these videos, none (0, D) where it lacks the feature."""
+        return [((self._rows(row) - self.mean) * self.scale).astype(np.float32) for row in rows]
+
+
+def scale_of(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """Factors that bring columns to deviation one; a deviation that is only rounding noise of the mean gives 0."""
+    noise = 1e-9 * np.maximum(1.0, np.abs(mean))
+    return np.where(deviation > noise, 1.0 / np.maximum(deviation, noise), 0.0)
 
 
 def assemble(blocks: Sequence[Block], train: np.ndarray, test: np.ndarray):

@@ -95,7 +95,7 @@ def of_model(model: Mapping[str, Any], study: Mapping[str, Any]) -> Lineage:
     for feature in model.get("inputs") or ():
         section = study["features"][feature]
         found |= of_encoder((section.get("from") or section["from_"]).partition(".")[0], study)
-    for member in model.get("members") or ():
+    for member in (*(model.get("members") or ()), *(model.get("select") or ())):
         if member in study["models"]:
             found |= of_model(study["models"][member], study)
     return found

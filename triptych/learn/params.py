@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from triptych.core.config import HEADS, Model, nearest
+from triptych.learn.networks.losses import MULTI, SINGLE
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,14 @@ def _either(*checks: Callable[[Any], bool]) -> Callable[[Any], bool]:
 def _wholes(low: int, length: tuple[int, int]) -> Callable[[Any], bool]:
     one, (least, most) = _whole(low), length
     return lambda value: isinstance(value, (list, tuple)) and least <= len(value) <= most and all(map(one, value))
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _commit(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == 40 and set(value) <= set("0123456789abcdef")
 
 
 def _ngrams(value: Any) -> bool:
@@ -138,6 +147,62 @@ TEXT_PARAMS: dict[str, Param] = {
     "sublinear": Param(True, _one_of(True, False), "`true`, `false`", "tf-idf: 1 + log(count) in place of the count"),
     "stop_words": Param("none", _one_of("none", "english"), "`none`, `english`", "words that are left out"),
 }
+#: Parameters of `head: finetune`.
+TUNE_PARAMS: dict[str, Param] = {
+    "model": Param(None, _text, "id of a hub or a folder", "the checkpoint that is fine-tuned; must be given"),
+    "revision": Param(
+        None,
+        _either(_one_of(None), _commit),
+        "null or 40 hexadecimal digits",
+        "commit of a hub's model; else the one that models.lock names",
+    ),
+    "max_length": Param(
+        None,
+        _either(_one_of(None), _whole(8, 1_000_000)),
+        "null or 8 or more",
+        "tokens of a text, or of a window; null for 512, or what the checkpoint can read if that is less",
+    ),
+    "windows": Param(
+        "first",
+        _one_of("first", "mean"),
+        "`first`, `mean`",
+        "of a longer text `first` reads its beginning; `mean` reads windows, whose probabilities are averaged",
+    ),
+    "stride": Param(0, _whole(0, 1_000_000), "0 or more", "`windows: mean`: tokens that neighbouring windows share"),
+    "max_windows": Param(16, _whole(1, 10_000), "1 to 10000", "`windows: mean`: of more, so many evenly chosen ones"),
+    "epochs": Param(4, _whole(1, 1000), "1 to 1000", "most passes over the training texts"),
+    "batch": Param(16, _whole(1, 4096), "1 to 4096", "texts (windows) that go through the network at once"),
+    "accumulate": Param(1, _whole(1, 4096), "1 to 4096", "batches of one step of the optimiser"),
+    "learning_rate": Param(2e-5, _number(0, 1, above=True), "above 0, to 1", "largest step of AdamW"),
+    "weight_decay": Param(0.01, _number(0, 10), "0 to 10", "of AdamW; not of biases and normalisations"),
+    "warmup": Param(0.1, _number(0, 1), "0 to 1", "share of the steps in which the rate rises; then it falls to 0"),
+    "patience": Param(2, _whole(1), "1 or more", "passes without a lower validation loss after which training ends"),
+    "validation": Param(
+        0.1, _number(0, 0.5), "0 to 0.5", "share of the training videos, whole groups, that training stops by; 0: none"
+    ),
+    "freeze": Param(
+        0,
+        _either(_whole(0, 1000), _one_of("all")),
+        "0 to 1000, or `all`",
+        "lowest layers, embeddings with them, that stay as they are; `all`: only the new head learns",
+    ),
+    "loss": Param(
+        None,
+        _one_of(None, *SINGLE, *MULTI),
+        "null, " + ", ".join(f"`{name}`" for name in (*SINGLE, *MULTI)),
+        f"null for `{SINGLE[0]}`, or `{MULTI[0]}` with several labels a video, for which the last three are",
+    ),
+    "gamma": Param(2.0, _number(0, 20), "0 to 20", "`focal`: focus"),
+    "gamma_neg": Param(4.0, _number(0, 20), "0 to 20", "`asymmetric`: focus of absent labels"),
+    "gamma_pos": Param(1.0, _number(0, 20), "0 to 20", "`asymmetric`: focus of present labels"),
+    "clip": Param(0.05, _number(0, 0.5), "0 to 0.5", "`asymmetric`: absent labels below this probability cost nothing"),
+    "precision": Param(
+        "auto",
+        _one_of("auto", "float32", "bfloat16", "float16"),
+        "`auto`, `float32`, `bfloat16`, `float16`",
+        "numbers on a card; `auto` is bfloat16 where the card has it, else float16; float32 on the CPU",
+    ),
+}
 _WEIGHTS = Param({}, _weights, "member: above 0", "weight of each member; 1 where it is not named")
 #: Head of a late fusion -> its parameters.
 FUSION_PARAMS: dict[str, dict[str, Param]] = {
@@ -156,12 +221,29 @@ FUSION_PARAMS: dict[str, dict[str, Param]] = {
         ),
     },
 }
+#: Parameters of a choice.
+SELECT_PARAMS: dict[str, Param] = {
+    "by": Param(
+        "log_loss",
+        _one_of("log_loss", "accuracy", "macro_f1", "micro_f1"),
+        "`log_loss`, `accuracy`, `macro_f1`, `micro_f1`",
+        "score of the inner rows that the best model has",
+    )
+}
 
 
 def table(model: Model) -> dict[str, Param]:
     """The parameters that this model takes."""
+    if model.select:
+        return SELECT_PARAMS
     if model.fusion == "late":
         return FUSION_PARAMS[model.head]
+    if model.head == "finetune":
+        return TUNE_PARAMS
+    from triptych.learn.networks.params import NETWORK_PARAMS
+
+    if model.head in NETWORK_PARAMS:
+        return NETWORK_PARAMS[model.head] | (TEXT_PARAMS if model.text else {})
     return HEAD_PARAMS[model.head] | (TEXT_PARAMS if model.text else {})
 
 
@@ -181,6 +263,7 @@ def validate(model: Model | Mapping[str, Any], name: str = "") -> list[str]:
             hint = f"; did you mean {same!r}?" if same else nearest(str(key), known)
             hint = hint or f" (known: {', '.join(known) or 'none'})"
             what = f"the {'fusion' if model.fusion == 'late' else 'head'} `{model.head}`"
+            what = "a choice" if model.select else what
             faults.append(f"{place}.{key}: {what} has no such parameter{hint}")
             continue
         param = known[key]
@@ -191,13 +274,38 @@ def validate(model: Model | Mapping[str, Any], name: str = "") -> list[str]:
             if not param.check(one):
                 lists = ", or a list of these" if param.search else ""
                 faults.append(f"{place}.{key}: must be {param.allowed}{lists} (given: {one!r})")
+    if model.network and model.head != "finetune" and not faults:
+        from triptych.learn.networks import params as networks
+
+        faults += [f"{place}.{fault}" for fault in networks.faults(model, values_of(known, model.params))]
+    if model.head == "finetune":
+        faults += [f"{place}.{one}" for one in _tune_faults(model.params)]
     weights = model.params.get("weights")
     for member in weights if model.fusion == "late" and isinstance(weights, Mapping) else ():
         if member not in model.members:
             faults.append(f"{place}.weights: {member!r} is no member{nearest(str(member), model.members)}")
-    if model.balance != "none" and (model.head in ("majority", "prior", "mean", "log_product")):
+    if model.reads_members and model.seeds is not None:
+        faults.append(
+            f"{place.removesuffix('.params')}.seeds: it has as many seeds as the one of its members with most; give "
+            "`seeds` to the members"
+        )
+    if model.select and model.balance != "none":
+        faults.append(f"{place.removesuffix('.params')}.balance: a choice fits nothing that could be balanced")
+    elif model.balance != "none" and (model.head in ("majority", "prior", "mean", "log_product")):
         faults.append(f"{place.removesuffix('.params')}.balance: `{model.head}` fits nothing that could be balanced")
     return faults
+
+
+def _tune_faults(params: Mapping[str, Any]) -> list[str]:
+    """What parameters of `head: finetune` lack, or contradict one another in."""
+    found = [] if "model" in params else ["model: name the checkpoint: a local path or an id of a hub"]
+    longest, stride = params.get("max_length"), params.get("stride")
+    if isinstance(stride, int) and stride and params.get("windows") != "mean":
+        found.append("stride: belongs to `windows: mean`")
+    # A window needs room for its special tokens, and must go on from the one before.
+    elif isinstance(stride, int) and isinstance(longest, int) and stride > longest // 2:
+        found.append(f"stride: must be at most half of max_length, {longest // 2} (given: {stride})")
+    return found
 
 
 def as_model(model: Model | Mapping[str, Any]) -> Model:
@@ -217,12 +325,20 @@ def candidates(known: Mapping[str, Param], given: Mapping[str, Any]) -> list[dic
     return [dict(zip(values, point, strict=True)) for point in itertools.product(*axes)]
 
 
-def markdown() -> dict[str, str]:
-    """The tables of docs/models.md, by name of head, `text` and `late: ` head of a fusion."""
+def markdown(tables: Mapping[str, Mapping[str, Param]] | None = None) -> dict[str, str]:
+    """Tables of parameters by name: those given, or of docs/models.md (head, `text`, `late: ` head, `choice`)."""
+    if tables is not None:
+        return {name: "\n".join(_rows(known)) for name, known in tables.items()}
     tables = {name: HEAD_PARAMS[name] for name in HEADS if HEAD_PARAMS[name]}
     tables["text"] = TEXT_PARAMS
     tables |= {f"late: {name}": known for name, known in FUSION_PARAMS.items()}
+    tables["choice"] = SELECT_PARAMS
     return {name: "\n".join(_rows(known)) for name, known in tables.items()}
+
+
+def tuning_markdown() -> str:
+    """The table of docs/finetune.md."""
+    return "\n".join(_rows(TUNE_PARAMS))
 
 
 def _rows(known: Mapping[str, Param]) -> list[str]:

@@ -1,8 +1,8 @@
 """Out-of-fold predictions of one model for one task: everything is fitted inside its training fold.
 
-For each repeat and fold the model learns from the other folds and predicts the fold (role `test`). Members of a stack
-also predict each training row out of inner folds of the same groups (role `inner`). Unlabelled videos are predicted by
-the model refitted on all labelled ones (role `new`).
+For each repeat and fold the model learns from the other folds and predicts the fold (role `test`), once for each seed.
+Members of a stack also predict each training row out of inner folds of the same groups (role `inner`). Unlabelled
+videos are predicted by the model refitted on all labelled ones (role `new`; the mean over the seeds).
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ import numpy as np
 from triptych.core.config import Model, Task
 from triptych.core.files import replace_json
 from triptych.learn import balance as balancing
-from triptych.learn import fusion, heads
-from triptych.learn.inputs import Block, FeatureBlock, assemble, covered
+from triptych.learn import decide, fusion, heads, seeds, select
+from triptych.learn.inputs import Block, FeatureBlock, SequenceBlock, assemble, covered
+from triptych.learn.networks import spill as networks
+from triptych.learn.networks.spill import Fits
 from triptych.learn.params import TEXT_PARAMS, as_model, validate, values_of
+from triptych.learn.reduce import ReducedBlock
 from triptych.learn.splits import assign, folds_of
 from triptych.learn.table import LeakError, Part, write_predictions
 from triptych.learn.tasks import Labels, as_task, read_labels
-from triptych.learn.text import TextBlock, join_fields, read_transcripts
+from triptych.learn.text import TextBlock, TextRows, join_fields, read_transcripts
 
-VERSION = "1"
+VERSION = "2"
 logger = logging.getLogger("triptych")
 
 
@@ -43,6 +46,7 @@ class Problem:
         threads: threads that a fit may use.
         balanced: what balancing did, a mapping a fit.
         notes: what was odd, for the log.
+        fits: makes the fits of networks, and keeps them.
     """
 
     model: Model
@@ -53,6 +57,7 @@ class Problem:
     threads: int = 1
     balanced: list[dict] = field(default_factory=list)
     notes: set[str] = field(default_factory=set)
+    fits: Fits = field(default_factory=Fits)
 
     def __post_init__(self) -> None:
         self.targets, self.groups = self.data.targets, np.array(self.data.groups, dtype=object)
@@ -82,7 +87,8 @@ class Problem:
             return out, np.zeros(len(test), dtype=bool), None
         chosen, done = self._balance(learn, self.targets[train][learn], seed)
         if self.model.network:
-            return self._network(train[chosen], test, prior, seed), seen, done
+            whole = len(train) == len(self.data.videos)
+            return self._network(train[chosen], test, prior, seed, whole), seen, done
         x, groups = matrices[0][chosen], self.groups[train][chosen].tolist()
         head = heads.make(
             self.model.head,
@@ -99,15 +105,10 @@ class Problem:
             out[rows] = np.clip(head.predict_proba(matrices[1][rows]), 0.0, 1.0)
         return out, seen, done
 
-    def _network(self, train: np.ndarray, test: np.ndarray, prior: np.ndarray, seed: int) -> np.ndarray:
+    def _network(self, train: np.ndarray, test: np.ndarray, prior: np.ndarray, seed: int, whole: bool) -> np.ndarray:
         """Probabilities (n, K) of a network that reads the blocks of its rows itself."""
-        from triptych.learn.networks import base
-
-        network = base.make(self.model, self.blocks, multi=self.multi, seed=seed, threads=self.threads)
-        network.fit(train, self.targets[train], self.groups[train].tolist())
         out, rows = np.tile(prior, (len(test), 1)), np.flatnonzero(self.covered[test])
-        if len(rows):
-            out[rows] = np.clip(network.predict_proba(test[rows]), 0.0, 1.0)
+        out[rows] = np.clip(self.fits.fit_predict(self, train, test[rows], seed, whole=whole), 0.0, 1.0)
         return out
 
     def _balance(self, learn: np.ndarray, targets: np.ndarray, seed: int) -> tuple[np.ndarray, dict | None]:
@@ -154,9 +155,13 @@ def run_model(
     transcripts: Mapping[str, Iterable[Path | str]] | None = None,
     fields: Mapping[str, Mapping[str, str]] | None = None,
     members: Mapping[str, Path | str] | None = None,
+    selection: Path | str | None = None,
     inner: int = 0,
     balance: Path | str | None = None,
     threads: int = 1,
+    device: str = "cpu",
+    checkpoint: Path | str | None = None,
+    task_name: str = "",
 ) -> dict[str, Any]:
     """Fit one model for one task and write its predictions.
 
@@ -170,16 +175,21 @@ def run_model(
         features: feature -> its HDF5 file, for the model's `inputs`.
         transcripts: text field -> transcript files, for `transcript` and sources of transcripts.
         fields: column of the table -> slug -> text, for other text fields.
-        members: member -> its predictions file, for a late fusion.
+        members: member -> its predictions file, for a late fusion or a choice.
+        selection: what a choice took, as `select.select_model` wrote it.
         inner: inner folds for which it must also predict, because a stack reads it (`Study.inner_folds`); 0 for none.
         balance: where the label distribution before and after balancing goes: a picture (`.svg`) or numbers (`.json`).
         threads: threads of this job.
+        device: `cpu` or `cuda:0`, for fine-tuned networks.
+        checkpoint: folder for a fine-tuned network that is fitted on all labelled videos.
+        task_name: the task's name, for what is written beside the checkpoint.
 
     Returns:
         Facts for the log: fits, videos, balanced (a mapping a fold), notes.
 
     Raises:
-        ValueError: faulty parameters, other labels or splits than the inputs were made with.
+        ValueError: faulty parameters, other labels or splits than the inputs were made with, a rule of decisions that
+            does not fit the task.
         LeakError: a leak.
     """
     from threadpoolctl import threadpool_limits
@@ -191,17 +201,29 @@ def run_model(
     everything = read_labels(labels)
     data, unlabelled = everything.labelled(), everything.unlabelled()
     folds = folds_of(splits, data, task)
-    with threadpool_limits(limits=threads):
-        if model.fusion == "late":
+    decide.refuse(model, task.multi_label, len(data.classes))
+    inner = max(inner, model.inner) if model.decide.chosen else inner
+    number = networks.number(model, folds, inner, len(unlabelled), checkpoint is not None)
+    kept = Path(checkpoint) if checkpoint is not None else None
+    fits = Fits(Path(out) if model.network else None, device, VERSION, kept, task_name, task.seed, number)
+    notes: list[str]
+    with threadpool_limits(limits=threads), fits.collected():
+        if model.select:
+            if selection is None:
+                raise ValueError(f"model {name!r} is a choice; give its selection")
+            parts = select.chosen_parts(model, data, folds, unlabelled, members or {}, selection, task.seed)
+            balanced, notes = [], []
+        elif model.fusion == "late":
             parts, balanced = fusion.fuse(model, data, folds, unlabelled, members or {}, task.multi_label, task.seed)
-            notes: list[str] = []
+            notes = []
         else:
             videos = data.videos + unlabelled
-            blocks = _blocks(model, videos, features or {}, transcripts or {}, fields or {})
-            problem = Problem(model, data, blocks, len(videos), task.multi_label, threads)
+            given = features or {}, transcripts or {}, fields or {}
+            blocks = _blocks(model, videos, *given, data, task.seed, threads)
+            problem = Problem(model, data, blocks, len(videos), task.multi_label, threads, fits=fits)
             parts = _cross_fit(problem, folds, unlabelled, task, inner)
             balanced, notes = problem.balanced, sorted(problem.notes)
-    write_predictions(out, parts, data.classes, task.multi_label)
+        write_predictions(out, parts, data.classes, task.multi_label)
     if balance is not None:
         _write_balance(balance, name, data, balanced)
     for note in notes:
@@ -209,56 +231,94 @@ def run_model(
     return {"model": name, "fits": len(parts), "videos": len(data.videos), "balanced": balanced, "notes": notes}
 
 
-def _blocks(model: Model, videos, features, transcripts, fields) -> list[Block]:
-    from triptych.encoders.pooling import read_feature
-
-    blocks: list[Block] = []
-    for name in model.inputs:
-        ids, values, mask = read_feature(features[name])
-        where = {video: row for row, video in enumerate(ids)}
-        rows = np.array([where.get(video, -1) for video in videos], dtype=int)
-        present = (rows >= 0) & np.asarray(mask, dtype=bool)[rows] if len(ids) else np.zeros(len(videos), dtype=bool)
-        taken = np.where(present[:, None], values[rows], 0.0) if len(ids) else np.zeros((len(videos), values.shape[1]))
-        blocks.append(FeatureBlock(name, taken, present, videos))
+def _blocks(
+    model: Model, videos, features, transcripts, fields, data: Labels | None = None, seed: int = 0, threads: int = 1
+) -> list[Block]:
+    """The inputs of a model over `videos`: the labelled ones of `data`, then the others."""
+    blocks = [_block(name, features[name], videos) for name in model.inputs]
+    if model.reduce is not None:
+        blocks = [ReducedBlock(block, model.reduce, data.targets, data.groups, seed, threads) for block in blocks]
     if model.text:
         texts = dict(fields)
         texts |= {field: read_transcripts(paths) for field, paths in transcripts.items()}
-        params = values_of(TEXT_PARAMS, model.params)
-        blocks.append(TextBlock(join_fields(videos, model.text, texts), model.vectorizer, params))
+        documents = join_fields(videos, model.text, texts)
+        if model.head == "finetune":
+            blocks.append(TextRows(documents))
+        else:
+            blocks.append(TextBlock(documents, model.vectorizer, values_of(TEXT_PARAMS, model.params)))
     return blocks
 
 
+def _block(name: str, path: Path | str, videos: Sequence[str]) -> Block:
+    """A feature over `videos`, whatever the order of its file."""
+    from triptych.encoders.pooling import SequenceFeature, read_feature, read_sequences
+
+    starts = None
+    try:
+        ids, values, mask = read_feature(path)
+    except SequenceFeature:
+        ids, values, starts, mask = read_sequences(path)
+    where = {video: row for row, video in enumerate(ids) if mask[row]}
+    present = np.array([video in where for video in videos], dtype=bool)
+    rows = np.array([where.get(video, 0) for video in videos], dtype=int)
+    if starts is not None:
+        return SequenceBlock(name, values, starts, present, videos, rows)
+    taken = np.zeros((len(videos), values.shape[1]))
+    taken[present] = values[rows[present]]
+    return FeatureBlock(name, taken, present, videos)
+
+
 def _cross_fit(problem: Problem, folds: np.ndarray, unlabelled: list[str], task: Task, inner: int) -> list[Part]:
-    data, parts = problem.data, []
+    data, parts, runs = problem.data, [], seeds.count(problem.model)
     for repeat, of_row in enumerate(folds):
-        seed = task.seed + repeat
         for fold in np.unique(of_row).tolist():
             train, test = np.flatnonzero(of_row != fold), np.flatnonzero(of_row == fold)
-            p, seen, done = problem.fit_predict(train, test, seed)
-            if done:
-                problem.balanced.append({"repeat": repeat, "outer": fold, **done})
             videos = [data.videos[row] for row in test]
-            parts.append(Part("test", fold, repeat, seed, videos, p, seen, problem.targets[test]))
-            if inner:
-                parts.append(_inner_part(problem, train, fold, repeat, seed, inner))
+            for run in range(runs):
+                seed = seeds.of(task.seed, repeat, run)
+                p, seen, done = problem.fit_predict(train, test, seed)
+                if done and not run:
+                    problem.balanced.append({"repeat": repeat, "outer": fold, **done})
+                tested, within = Part("test", fold, repeat, seed, videos, p, seen, problem.targets[test], run), None
+                if inner:
+                    # The runs share inner folds, so that they differ by their seeds alone.
+                    within = _inner_part(problem, train, fold, repeat, (task.seed + repeat, seed), run, inner)
+                parts += decide.decided(problem.model.decide, tested, within)
+    everything = np.arange(len(data.videos))
+    if not unlabelled and problem.fits.checkpoint:
+        problem.fit_predict(everything, np.arange(0), task.seed)
     if unlabelled:
         rows = np.arange(len(data.videos), problem.size)
-        p, seen, _ = problem.fit_predict(np.arange(len(data.videos)), rows, task.seed)
-        parts.append(Part("new", -1, 0, task.seed, unlabelled, p, seen, None))
+        fits = [problem.fit_predict(everything, rows, seeds.of(task.seed, 0, run))[:2] for run in range(runs)]
+        p, seen = np.mean([p for p, _ in fits], axis=0), fits[0][1]
+        new = Part("new", -1, 0, task.seed, unlabelled, p, seen, None)
+        parts.append(decide.decided_new(problem.model.decide, new, parts))
     return parts
 
 
-def _inner_part(problem: Problem, train: np.ndarray, fold: int, repeat: int, seed: int, inner: int) -> Part:
-    """Out-of-fold predictions of the training rows of a fold; the inner folds keep groups together."""
-    targets, groups = problem.targets[train], problem.groups[train].tolist()
-    found = assign(groups, targets, min(inner, len(set(groups))), f"inner {seed} {fold}")
+def _inner_part(
+    problem: Problem, train: np.ndarray, fold: int, repeat: int, salts: tuple[int, int], run: int, inner: int
+) -> Part:
+    """Out-of-fold predictions of the training rows of a fold; the inner folds keep groups together.
+
+    Args:
+        problem: the model and its rows.
+        train: training rows of the fold.
+        fold: the outer fold.
+        repeat: of the cross-validation.
+        salts: salt of the inner folds, and the seed of the fits.
+        run: number of the seed.
+        inner: number of inner folds.
+    """
+    targets, groups, (salt, seed) = problem.targets[train], problem.groups[train].tolist(), salts
+    found = assign(groups, targets, min(inner, len(set(groups))), f"inner {salt} {fold}")
     of_row = np.array([found[group] for group in groups])
     probability, seen = np.zeros(targets.shape), np.zeros(len(train), dtype=bool)
     for one in np.unique(of_row):
         rows = np.flatnonzero(of_row == one)
         probability[rows], seen[rows], _ = problem.fit_predict(train[of_row != one], train[rows], seed)
     videos = [problem.data.videos[row] for row in train]
-    return Part("inner", fold, repeat, seed, videos, probability, seen, targets)
+    return Part("inner", fold, repeat, seed, videos, probability, seen, targets, run)
 
 
 def _write_balance(path: Path | str, name: str, data: Labels, balanced: list[dict]) -> None:

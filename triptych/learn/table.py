@@ -8,7 +8,7 @@ Columns: `video`, `role` (test: out-of-fold; inner: out-of-fold inside the train
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,8 @@ class Part:
         probability: (n, K).
         covered: (n,) bool.
         truth: (n, K) bool, or None for `new`.
+        run: number of the seed among those of its repeat.
+        decision: (n, K) bool where a rule of the model's own made it; else `decide` does.
     """
 
     role: str
@@ -48,6 +50,12 @@ class Part:
     probability: np.ndarray
     covered: np.ndarray
     truth: np.ndarray | None
+    run: int = 0
+    decision: np.ndarray | None = None
+
+
+#: What tells the parts of a table apart: role, repeat, outer fold and run.
+Key = tuple[str, int, int, int]
 
 
 def decide(probability: np.ndarray, multi: bool) -> np.ndarray:
@@ -61,7 +69,7 @@ def decide(probability: np.ndarray, multi: bool) -> np.ndarray:
 
 
 def write_predictions(path: Path | str, parts: Sequence[Part], classes: Sequence[str], multi: bool) -> None:
-    """Write predictions, sorted by role, repeat, outer, video and class, whole or not at all.
+    """Write predictions, sorted by role, repeat, outer, run, video and class, whole or not at all.
 
     Raises:
         LeakError: a video occurs twice in one part of the table.
@@ -72,8 +80,8 @@ def write_predictions(path: Path | str, parts: Sequence[Part], classes: Sequence
 
     columns: dict[str, list[np.ndarray]] = {name: [] for name in SCHEMA_NAMES}
     width, seen = len(classes), set()
-    for part in sorted(parts, key=lambda part: (ROLES.index(part.role), part.repeat, part.outer)):
-        place = (part.role, part.repeat, part.outer)
+    for part in sorted(parts, key=lambda part: (ROLES.index(part.role), part.repeat, part.outer, part.run)):
+        place = (part.role, part.repeat, part.outer, part.run)
         doubled = place in seen or len(set(part.videos)) != len(part.videos)
         if doubled:
             raise LeakError(f"predictions of {place} hold a video twice")
@@ -89,7 +97,8 @@ def write_predictions(path: Path | str, parts: Sequence[Part], classes: Sequence
             columns[name].append(np.full(count * width, getattr(part, name), dtype=np.int64))
         columns["class"].append(np.tile(np.asarray(classes, dtype=object), count))
         columns["probability"].append(probability.ravel())
-        columns["decision"].append(decide(probability, multi).ravel())
+        decision = decide(probability, multi) if part.decision is None else np.asarray(part.decision)[order]
+        columns["decision"].append(decision.ravel())
         truth = np.full(count * width, None, dtype=object)
         if part.truth is not None:
             truth[:] = part.truth[order].ravel().tolist()
@@ -112,26 +121,36 @@ def _schema(pa) -> dict:
     return dict(zip(SCHEMA_NAMES, (*kinds, pa.bool_(), pa.bool_(), pa.bool_()), strict=True))
 
 
-def read_predictions(path: Path | str, classes: Sequence[str]) -> dict[tuple[str, int, int], Part]:
-    """Read a predictions file as parts by (role, repeat, outer), columns in the order of `classes`.
+def read_predictions(path: Path | str, classes: Sequence[str], role: str | None = None) -> dict[Key, Part]:
+    """Read a predictions file as parts by (role, repeat, outer, run), columns in the order of `classes`.
+
+    Args:
+        path: the file.
+        classes: of the task.
+        role: the only one whose rows are read; all by default.
 
     Raises:
         ValueError: the file was made with other classes, or rows are missing.
     """
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path, partitioning=None)
+    table = pq.read_table(path, partitioning=None, filters=None if role is None else [("role", "=", role)])
     names = {name: table.column(name).to_numpy(zero_copy_only=False) for name in SCHEMA_NAMES}
     wanted, width = sorted(classes), len(classes)
-    if sorted(set(names["class"])) != wanted:
+    if len(table) and sorted(set(names["class"])) != wanted:
         raise ValueError(f"{path} was made with other classes; make it again")
-    parts: dict[tuple[str, int, int], Part] = {}
-    order = np.lexsort([names["class"], names["video"], names["outer"], names["repeat"], names["role"]])
+    parts: dict[Key, Part] = {}
+    by = ("class", "video", "seed", "outer", "repeat", "role")
+    order = np.lexsort([names[name] for name in by])
     columns = {name: values[order] for name, values in names.items()}
     back = [wanted.index(name) for name in classes]
-    keys = np.stack([columns["repeat"], columns["outer"]], axis=1) if len(order) else np.zeros((0, 2))
+    keys = np.stack([columns[name] for name in ("repeat", "outer", "seed")], axis=1)
     changed = (keys[1:] != keys[:-1]).any(axis=1) | (columns["role"][1:] != columns["role"][:-1])
-    for rows in np.split(np.arange(len(order)), np.flatnonzero(changed) + 1):
+    seeds = {
+        repeat: np.unique(columns["seed"][columns["repeat"] == repeat]).tolist()
+        for repeat in np.unique(columns["repeat"]).tolist()
+    }
+    for rows in np.split(np.arange(len(order)), np.flatnonzero(changed) + 1) if len(order) else ():
         if len(rows) % width:
             raise ValueError(f"{path} lacks rows; make it again")
         block = columns["class"][rows].reshape(-1, width)
@@ -139,15 +158,23 @@ def read_predictions(path: Path | str, classes: Sequence[str]) -> dict[tuple[str
         if (block != np.asarray(wanted, dtype=object)).any() or (videos != videos[:, :1]).any():
             raise ValueError(f"{path} lacks rows; make it again")
         first = rows[0]
-        role, repeat, outer = columns["role"][first], int(columns["repeat"][first]), int(columns["outer"][first])
-        parts[role, repeat, outer] = Part(
-            role=role,
-            outer=outer,
-            repeat=repeat,
-            seed=int(columns["seed"][first]),
+        kind, repeat, outer, seed = (columns[name][first] for name in ("role", "repeat", "outer", "seed"))
+        run = seeds[int(repeat)].index(int(seed))
+        parts[kind, int(repeat), int(outer), run] = Part(
+            role=kind,
+            outer=int(outer),
+            repeat=int(repeat),
+            seed=int(seed),
             videos=videos[:, 0].tolist(),
             probability=columns["probability"][rows].reshape(-1, width)[:, back],
             covered=columns["covered"][rows].reshape(-1, width)[:, 0].astype(bool),
-            truth=None if role == "new" else columns["truth"][rows].reshape(-1, width)[:, back].astype(bool),
+            truth=None if kind == "new" else columns["truth"][rows].reshape(-1, width)[:, back].astype(bool),
+            run=run,
+            decision=columns["decision"][rows].reshape(-1, width)[:, back].astype(bool),
         )
     return parts
+
+
+def runs_of(parts: Mapping[Key, Part]) -> int:
+    """How many runs a table holds."""
+    return max((key[3] for key in parts), default=0) + 1

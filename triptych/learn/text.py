@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,30 @@ def join_fields(videos: Sequence[str], fields: Sequence[str], texts: Mapping[str
         if name not in texts:
             raise KeyError(f"text field {name!r} was not given (given: {', '.join(sorted(texts)) or 'none'})")
     return ["\n".join(filter(None, ((texts[name].get(video) or "").strip() for name in fields))) for video in videos]
+
+
+class TextRows:
+    """Documents as they are, for a network that reads them itself (`head: finetune`).
+
+    Attributes:
+        texts: (N,) the documents.
+        present: (N,) which rows have one.
+        made: what a network made of the documents and learned from none of them (tokens), for its other fits.
+    """
+
+    def __init__(self, texts: Sequence[str], present: np.ndarray | None = None) -> None:
+        self.texts = np.array([*texts, None], dtype=object)[:-1]
+        there = [bool(text.strip()) for text in texts] if present is None else present
+        self.present = np.array(there, dtype=bool)
+        self.made: dict[str, Any] = {}
+
+    def fit(self, rows: np.ndarray) -> bool:
+        """Whether any of these rows has text; nothing is learned."""
+        return bool(self.present[rows].any())
+
+    def transform(self, rows: np.ndarray, beside: bool) -> np.ndarray:
+        """The documents of `rows` (n,)."""
+        return self.texts[rows]
 
 
 class TextBlock:

@@ -76,7 +76,7 @@ def video_cards(
                 "notes": told.lines,
                 "boxes": strip(keyframes_file(paths, slug), told) if embedded and told.boxes is not None else None,
                 "text": _text(transcripts.get(slug), LONG_TEXT if embedded else SHORT_TEXT),
-                "tasks": {task: videos[slug] for task, videos in predicted.items() if slug in videos},
+                "tasks": {task: _brief(videos[slug], embedded) for task, videos in predicted.items() if slug in videos},
             }
         )
     return cards
@@ -131,10 +131,9 @@ def new_predictions(path: Path | str, classes: list[str]) -> dict[str, np.ndarra
     from triptych.learn.table import read_predictions
 
     sums: dict[str, list[np.ndarray]] = {}
-    for (role, _, _), part in read_predictions(path, classes).items():
-        if role == "new":
-            for video, numbers in zip(part.videos, part.probability, strict=True):
-                sums.setdefault(video, []).append(numbers)
+    for part in read_predictions(path, classes, "new").values():
+        for video, numbers in zip(part.videos, part.probability, strict=True):
+            sums.setdefault(video, []).append(numbers)
     return {video: np.mean(numbers, axis=0) for video, numbers in sums.items()}
 
 
@@ -218,6 +217,13 @@ def _text(transcript: Any, longest: int) -> dict[str, Any] | None:
         length += len(segment.text)
     cut = length > longest or len(segments) < len(transcript.segments)
     return {"source": transcript.source, "language": transcript.language, "segments": segments, "cut": cut}
+
+
+def _brief(told: Mapping[str, Any], whole: bool) -> Mapping[str, Any]:
+    """Predictions of a video; of one without embedded pictures the decisions alone, since they are many."""
+    if whole:
+        return told
+    return {**told, "models": [one and [*one[:-1], []] for one in told["models"]]}
 
 
 def _place(place: tuple[str | None, int | None] | None, grouped: bool) -> dict[str, Any]:

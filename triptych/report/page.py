@@ -22,12 +22,12 @@ from triptych.core.files import digest_json, replace_text
 from triptych.core.paths import Paths
 from triptych.core.status import STATES, Manifest
 from triptych.core.units import by_shard
-from triptych.report import cards, noted, results, status_table
+from triptych.report import cards, noted, results, sections, status_table
 
 VERSION = "1"
 
 TEMPLATE = Path(__file__).parent / "template"
-SCRIPTS = ("dom.js", "results.js", "coverage.js", "videos.js", "main.js")
+SCRIPTS = ("dom.js", "models.js", "results.js", "coverage.js", "videos.js", "main.js")
 #: Packages whose versions a result may depend on.
 PACKAGES = ("triptych", "snakemake", "numpy", "scipy", "scikit-learn", "av", "opencv-python", "h5py", "pyarrow")
 PACKAGES += ("matplotlib", "pydantic", "yt-dlp", "torch", "transformers", "sentence-transformers")
@@ -44,7 +44,7 @@ def build(
     Args:
         study: the complete study file as a mapping.
         paths: its files. Read are status.tsv, comparisons, metrics, predictions, labels, confusion matrices, balance
-            pictures, transcripts, features, contact sheets, probe manifests, history.jsonl, and the notes and boxes in
+            pictures, reliability and learning curves, hints, selections, transcripts, features, contact sheets, probe manifests, history.jsonl, and the notes and boxes in
             embedding files.
         rows: the table: per row `slug`, `id`, `source`, `title`.
         out: the page; by default `paths.report`.
@@ -54,7 +54,7 @@ def build(
     """
     out = Path(out or paths.report)
     data = collect(study, paths, rows, out.parent)
-    replace_text(out, render(data))
+    replace_text(out, render(data, sections.others(study, paths)))
     return out
 
 
@@ -97,8 +97,8 @@ def collect(
     }
 
 
-def render(data: Mapping[str, Any]) -> str:
-    """The page for its data."""
+def render(data: Mapping[str, Any], others: str = "") -> str:
+    """The page for its data, with parts that other stages wrote as HTML (`sections.others`)."""
     script = "(() => {\n'use strict';\n" + "\n".join(_part(name) for name in SCRIPTS) + "})();\n"
     style = _part("page.css")
     filled = {
@@ -107,6 +107,7 @@ def render(data: Mapping[str, Any]) -> str:
         "style": style,
         "data": data_block(data),
         "script": script,
+        "others": others,
     }
     # One pass: what is filled in is not searched again.
     return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match.group(1)], _part("page.html"))
@@ -227,14 +228,14 @@ def _corpus(study: Mapping[str, Any], paths: Paths, rows: Sequence[Mapping[str, 
 
 
 def _features(study: Mapping[str, Any], paths: Paths) -> list[dict[str, Any]]:
-    from triptych.encoders.pooling import read_feature
+    from triptych.encoders.pooling import feature_size
 
     found = []
     for name, section in study["features"].items():
-        ids, values, mask = read_feature(paths.feature(name))
+        rows, videos, width = feature_size(paths.feature(name))
         source = section.get("from") or section["from_"]
-        told = {"name": name, "from": source, "pool": section["pool"], "width": int(values.shape[1])}
-        found.append({**told, "videos": int(mask.sum()), "rows": len(ids)})
+        told = {"name": name, "from": source, "pool": section["pool"], "width": width}
+        found.append({**told, "videos": videos, "rows": rows})
     return found
 
 

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import base64
+import csv
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from triptych.core.config import SEQUENCE_HEADS
 from triptych.core.files import digest_bytes, read_json
 from triptych.core.paths import Paths
-from triptych.evaluate import compare
-from triptych.evaluate.modality import is_single, models_of
-from triptych.evaluate.predictions import Predictions, read
+from triptych.evaluate import confusion
+from triptych.evaluate.availability import by_availability
+from triptych.evaluate.modality import is_baseline, is_single, models_of, panels
+from triptych.evaluate.predictions import Predictions, as_groups, read
 from triptych.report.history import read_history
 from triptych.report.tables import read_rows
 
-#: Runs of the history that the page shows.
-RUNS = 10
+#: Runs of the history, and labels in doubt, that the page shows.
+RUNS, HINTED = 10, 12
+#: Seeds that the score of a network should rest on.
+SEEDS = 5
 
 
 def task_view(
@@ -41,7 +48,11 @@ def task_view(
     found = {model: read(paths.predictions(name, model), section["multi_label"]) for model in models}
     labels = read_labels(paths.labels(name))
     first = next(iter(metrics.values()))
-    singles = [model for model, spec in models.items() if is_single(spec, study)]
+    singles = {model: "+".join(panels(spec, study)) for model, spec in models.items() if is_single(spec, study)}
+    videos = next(iter(found.values())).videos
+    groups = as_groups(dict(zip(labels.videos, labels.groups, strict=True)), videos, paths.labels(name))
+    sampled = study["evaluate"]["bootstrap"], study["evaluate"]["seed"]
+    rows = read_rows(paths.comparison(name))
     support = {row["class"]: row["support"] for row in first["per_class"]}
     view = {
         "name": name,
@@ -60,11 +71,17 @@ def task_view(
         "support": [support[one] for one in first["classes"]],
         "unlabelled": dict(sorted(Counter(reason for reason in labels.reasons if reason).items())),
         "models": list(models),
-        "rows": read_rows(paths.comparison(name)),
+        "rows": rows,
         "metrics": {model: _shown(one) for model, one in metrics.items()},
-        "confusion": {model: picture(paths.confusion(name, model, "svg")) for model in models},
+        "confusion": {model: _cells(one) for model, one in found.items()},
+        "reliability": {model: picture(paths.reliability(name, model)) for model in models},
+        "curves": _curves(name, models, study, paths),
+        "hints": _hints(name, study, paths),
+        "selected": {model: read_json(paths.selection(name, model)) for model in models if models[model].get("select")},
+        "decided": {model: decision(spec) for model, spec in models.items() if first["multi_label"]},
+        "few_seeds": [row["model"] for row in rows if random(models[row["model"]]) and few(row)],
         "balance": _balances(name, models, paths),
-        "availability": compare.by_availability(found, singles),
+        "availability": by_availability(found, singles, groups, *sampled),
         "zero_shot": _zero_shot(name, study, paths),
     }
     return (
@@ -80,6 +97,57 @@ def picture(path: Path | str) -> str | None:
     if not path.is_file():
         return None
     return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def random(model: Mapping[str, Any]) -> bool:
+    """Whether a model depends on the random numbers that it starts from, so that one fit tells little."""
+    heads = (*SEQUENCE_HEADS, "finetune", "mlp")
+    return not model.get("select") and (model.get("head") in heads or model.get("fusion") == "intermediate")
+
+
+def few(row: Mapping[str, Any]) -> bool:
+    """Whether a row of a comparison rests on fewer seeds than a network needs."""
+    return (row.get("seeds") or 1) < SEEDS
+
+
+def decision(model: Mapping[str, Any]) -> str:
+    """How probabilities became decisions, for tasks with several labels a video."""
+    if is_baseline(model):
+        return "constant" if model["head"] == "majority" else "labels of at least 0.5"
+    rule = {"rule": "fixed", "threshold": 0.5, "k": None, **(model.get("decide") or {})}
+    if rule["rule"] == "fixed":
+        return f"labels of at least {rule['threshold']:g}"
+    if rule["rule"] == "top_k":
+        return f"the {rule['k']} most probable labels" if rule["k"] else "the k most probable labels, k by inner folds"
+    return "one threshold by inner folds" if rule["rule"] == "global" else "a threshold for each label by inner folds"
+
+
+def _cells(found: Predictions) -> list[list[float]]:
+    """The confusion matrix as [row, column, count] of the cells that are not empty."""
+    matrix = confusion.counts(found)
+    return [[int(row), int(column), round(float(matrix[row, column]), 3)] for row, column in np.argwhere(matrix > 0)]
+
+
+def _curves(task: str, models: Mapping[str, Any], study: Mapping[str, Any], paths: Paths) -> list[dict[str, Any]]:
+    """Learning curves that were asked for: their pictures and points."""
+    return [
+        {
+            "model": name,
+            "picture": picture(paths.curve(task, name, "svg")),
+            **read_json(paths.curve(task, name, "json")),
+        }
+        for name in models
+        if name in study["evaluate"].get("curves", ())
+    ]
+
+
+def _hints(task: str, study: Mapping[str, Any], paths: Paths) -> dict[str, Any] | None:
+    """The first labels in doubt, and how many there are; None where they were not looked for."""
+    if not study["evaluate"].get("label_hints") or not Path(paths.hints(task)).is_file():
+        return None
+    with Path(paths.hints(task)).open(newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    return {"count": len(rows), "rows": rows[:HINTED]}
 
 
 def runs(path: Path | str) -> list[dict[str, Any]]:
@@ -138,10 +206,7 @@ def other_labels(study: Mapping[str, Any], paths: Paths) -> list[dict[str, Any]]
 
 def _shown(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Of a metrics file what the page draws."""
-    return {
-        name: metrics[name]
-        for name in ("n", "head", "balance", "fusion", "members", "inputs", "text", "per_class", "per_fold", "covered")
-    } | {"all": metrics["all"]}
+    return {name: metrics[name] for name in ("n", "per_class", "per_fold")}
 
 
 def _balances(task: str, models: Mapping[str, Any], paths: Paths) -> list[dict[str, Any]]:

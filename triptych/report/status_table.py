@@ -89,11 +89,14 @@ def _stages(paths: Paths, known: Mapping[str, Mapping[str, str]], study: Mapping
     for name in study.get("relabel") or ():
         yield f"relabel:{name}", list(_of_relabel(paths.relabelled(name)))
     for name in study.get("imagine") or ():
-        yield f"imagine:{name}", [
-            (line["video"], Outcome.from_dict(line))
-            for shard in shards
-            for line in read_index(paths.imagined(name, shard))
-        ]
+        yield (
+            f"imagine:{name}",
+            [
+                (line["video"], Outcome.from_dict(line))
+                for shard in shards
+                for line in read_index(paths.imagined(name, shard))
+            ],
+        )
     for task in study["tasks"]:
         yield f"task:{task}", list(_of_labels(paths.labels(task)))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from triptych.core.config.grid import Listed
 from triptych.core.config.section import Name, Section
 
 #: Classifiers on one matrix (scikit-learn or our own).
@@ -48,45 +49,54 @@ class Decide(Section):
     k: int | None = Field(None, ge=1)
     """For `top_k`: labels a video; chosen on inner validation by default."""
 
+    @property
+    def chosen(self) -> bool:
+        """Whether thresholds, or the number of labels, are chosen on inner validation."""
+        return self.rule in ("global", "per_label") or (self.rule == "top_k" and self.k is None)
+
 
 class Model(Section):
     """A model (an experiment): a head on features or text, a fusion, or a choice among other models."""
 
-    inputs: list[Name] = Field(default_factory=list)
-    """Features that the head reads; several only with `fusion: early` or `intermediate`."""
-    text: list[str] = Field(default_factory=list)
+    inputs: Annotated[list[Name], Listed()] = Field(default_factory=list)
+    """Features that the head reads; several only with `fusion: early` or `intermediate`. A list of such lists makes a
+    grid (a model for each combination), and so does a list in `head` and the like."""
+    text: Annotated[list[str], Listed()] = Field(default_factory=list)
     """Text fields that the head reads (as an encoder's `text`), counted inside the training fold."""
-    vectorizer: Literal["tfidf", "counts"] = "tfidf"
+    vectorizer: Annotated[Literal["tfidf", "counts"], Listed()] = "tfidf"
     """How text fields become vectors (`finetune` reads them as they are)."""
-    head: Literal[
-        "svc",
-        "linear_svc",
-        "logistic",
-        "mlp",
-        "knn",
-        "forest",
-        "hist_gradient_boosting",
-        "majority",
-        "prior",
-        "conv1d",
-        "attention_pool",
-        "mean_pool",
-        "finetune",
-        "mean",
-        "log_product",
-        "concat",
-        "gated",
-        "bottleneck",
+    head: Annotated[
+        Literal[
+            "svc",
+            "linear_svc",
+            "logistic",
+            "mlp",
+            "knn",
+            "forest",
+            "hist_gradient_boosting",
+            "majority",
+            "prior",
+            "conv1d",
+            "attention_pool",
+            "mean_pool",
+            "finetune",
+            "mean",
+            "log_product",
+            "concat",
+            "gated",
+            "bottleneck",
+        ],
+        Listed(),
     ] = "logistic"
     """Classifier: of a matrix; of a sequence feature `conv1d`, `attention_pool`, `mean_pool`; of text `finetune`. For
     `fusion: late` how members are joined: `mean`, `log_product` or `logistic` (nested stacking). For `fusion:
     intermediate` how branches are joined: `concat`, `gated` or `bottleneck`."""
     params: dict[str, Any] = Field(default_factory=dict)
     """Parameters of the head, as its page in the docs names them."""
-    fusion: Literal["early", "intermediate", "late"] | None = None
+    fusion: Annotated[Literal["early", "intermediate", "late"] | None, Listed()] = None
     """`early`: block-scaled concatenation of the inputs; `intermediate`: a network with a branch an input, trained as
     one; `late`: members' probabilities."""
-    members: list[Name] = Field(default_factory=list)
+    members: Annotated[list[Name], Listed()] = Field(default_factory=list)
     """Models that a late fusion joins."""
     select: list[Name] = Field(default_factory=list)
     """Models of which the best by inner validation is taken in each training fold; it reads nothing else."""
@@ -94,7 +104,7 @@ class Model(Section):
     """Reduction of each input feature before the head; none by default."""
     decide: Decide = Field(default_factory=Decide)
     """How probabilities become decisions, for tasks with several labels a video."""
-    balance: Literal["none", "class_weight", "under+over"] = "none"
+    balance: Annotated[Literal["none", "class_weight", "under+over"], Listed()] = "none"
     """How classes are balanced, inside the training fold only."""
     inner: int = Field(3, ge=2, le=20)
     """Inner folds of a stack, of a choice and of probability calibration (same groups)."""
@@ -130,13 +140,17 @@ class Model(Section):
             raise ValueError("`reduce` belongs to a head on features")
         if self.decide.k is not None and self.decide.rule != "top_k":
             raise ValueError("`decide.k` belongs to `rule: top_k`")
+        if self.decide.threshold != 0.5 and self.decide.rule != "fixed":
+            raise ValueError("`decide.threshold` belongs to `rule: fixed`")
+        if self.select and self.decide != Decide():
+            raise ValueError("a choice takes its models' decisions; give `decide` to them")
         return self
 
     def _selects(self) -> None:
         if len(self.select) < 2:
             raise ValueError("`select` needs at least two models to choose from")
-        if self.inputs or self.text or self.members or self.fusion:
-            raise ValueError("`select` reads other models; leave out `inputs`, `text`, `members` and `fusion`")
+        if self.inputs or self.text or self.members or self.fusion or self.head != "logistic":
+            raise ValueError("`select` reads other models; leave out `inputs`, `text`, `members`, `fusion` and `head`")
 
     def _late(self) -> None:
         if len(self.members) < 2:

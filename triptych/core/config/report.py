@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from triptych.core.config.section import Name, Section
 
@@ -24,6 +24,13 @@ class Evaluate(Section):
     """Random draws of each share."""
     label_hints: bool = True
     """Rank labels that are probably wrong, by the models' out-of-fold probabilities."""
+
+    @field_validator("curve_shares")
+    @classmethod
+    def _shares(cls, value: list[float]) -> list[float]:
+        if not all(0 < one <= 1 for one in value):
+            raise ValueError("shares lie above 0 and are 1 at most")
+        return value
 
 
 class Report(Section):

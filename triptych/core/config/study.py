@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from triptych.core.config.crossmodal import Duplicates, Imagine, Mapping, Match, Summary
 from triptych.core.config.encoders import Encoder, Feature, Transcript
+from triptych.core.config.grid import expand
 from triptych.core.config.labels import Relabel, Relabelled, Task
 from triptych.core.config.media import Audio, Fetch, Keyframes, Limits
-from triptych.core.config.models import SEQUENCE_HEADS, Model
+from triptych.core.config.models import SEQUENCE_HEADS, Decide, Model
 from triptych.core.config.report import Evaluate, Report
 from triptych.core.config.section import Name, Section, nearest
 
@@ -80,6 +81,26 @@ class Study(Section):
             raise ValueError("\n".join(faults))
         return self
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _grids(cls, data: Any, handler: ModelWrapValidatorHandler[Study]) -> Study:
+        """Grids become models before anything is checked; faults are told of the grid, once.
+
+        It stands behind the others: the last of these validators is the outermost.
+        """
+        if isinstance(data, Study):
+            return handler(data)
+        grids = expand(data)
+        try:
+            study = handler(grids.data)
+        except ValidationError as error:
+            if not grids.models and not grids.faults:
+                raise
+            raise grids.error(error, cls.__name__, data) from None
+        if grids.faults:
+            raise grids.error(None, cls.__name__, data)
+        return study
+
     def _dangling(self):
         for name in {"text", "transcript"} & set(self.transcripts):
             yield f"transcripts.{name}: this name belongs to the resolved text; choose another"
@@ -119,6 +140,12 @@ class Study(Section):
                     kind = "a choice" if self.models[member].select else "a late fusion"
                     yield f"models.{name}: member {member!r} is itself {kind}; name its members instead"
             yield from self._sequences(name, model)
+            single = [one for one in model.tasks or self.tasks if one in self.tasks and not self.tasks[one].multi_label]
+            if model.decide != Decide() and single:
+                yield (
+                    f"models.{name}.decide: it is for tasks with several labels a video, and {single[0]!r} has one; "
+                    "name the model's `tasks`, or leave `decide` out"
+                )
             if name in ("majority", "prior") and model.head != name:
                 yield f"models.{name}: this name belongs to the baseline"
 
@@ -144,6 +171,8 @@ class Study(Section):
         for one in self.evaluate.curves:
             if one not in self.models:
                 yield f"evaluate.curves: there is no model {one!r}{nearest(one, self.models)}"
+            elif self.models[one].reads_members:
+                yield f"evaluate.curves: {one!r} reads other models' predictions; name its members instead"
 
     def _sequences(self, name: str, model: Model):
         """Sequence features are for networks, and heads of sequences read nothing else."""
@@ -173,10 +202,17 @@ class Study(Section):
         return {name: model for name, model in named.items() if model.tasks is None or task in model.tasks}
 
     def inner_folds(self, model: str, task: str) -> int:
-        """Inner folds for which `model` must also predict, because a stack of this task reads it; 0 for none."""
+        """Inner folds for which `model` must also predict; 0 for none.
+
+        A stack or a choice of this task reads them, or thresholds are chosen on them: the model's own, or those of a
+        late fusion.
+        """
+        models = self.models_of(task)
         wanted = [
             other.inner
-            for other in self.models_of(task).values()
-            if (other.fusion == "late" and other.head == "logistic" and model in other.members) or model in other.select
+            for other in models.values()
+            if (model in other.members and (other.head == "logistic" or other.decide.chosen)) or model in other.select
         ]
+        own = models.get(model)
+        wanted += [own.inner] if own is not None and own.decide.chosen and not own.reads_members else []
         return max(wanted, default=0)

@@ -45,6 +45,7 @@ byId("tasks").append(...DATA.tasks.map(taskSection), ...DATA.relabels.map(relabe
 coverage(byId("coverage"));
 videos(byId("videos"));
 about(byId("about"));
+const others = [...document.querySelectorAll("#others > section[id]")].map((one) => [one.id, (one.querySelector("h2") || one).textContent]);
 byId("nav").append(...[["summary", "At a glance"], ["problems", ["Problems ", DATA.problem_count ? el("b", null, count(DATA.problem_count)) : ""]],
-  ...DATA.tasks.map((task) => [`task-${task.name}`, `Results: ${task.name}`]), ...DATA.relabels.map((made) => [`relabel-${made.name}`, `Zero-shot: ${made.name}`]), ["coverage", "Coverage"], ["videos", "Videos"], ["about", "What was run"]]
+  ...DATA.tasks.map((task) => [`task-${task.name}`, `Results: ${task.name}`]), ...DATA.relabels.map((made) => [`relabel-${made.name}`, `Zero-shot: ${made.name}`]), ...others, ["coverage", "Coverage"], ["videos", "Videos"], ["about", "What was run"]]
   .map(([id, text]) => el("a", { href: `#${id}` }, text)));

@@ -1,80 +1,4 @@
-// One section for each task: comparison with intervals, availability, confusion matrices, per-class numbers, balance.
-const panelOf = (row) => (row.kind === "baseline" ? "baseline" : row.kind === "single" && ["heard", "said", "seen"].includes(row.modalities) ? row.modalities : "fusion");
-const between = (low, high) => (absentNumber(low) || absentNumber(high) ? "" : ` ${share(low)}–${share(high)}`);
-
-function forest(row, metric, reference, panel) {
-  const at = (value) => 6 + 228 * Math.min(1, Math.max(0, value));
-  const value = row[metric], low = row[`${metric}_low`], high = row[`${metric}_high`];
-  const label = `${share(value)} percent` + (absentNumber(low) ? "" : `, interval ${share(low)} to ${share(high)}`);
-  return svg("svg", { viewBox: "0 0 240 32", preserveAspectRatio: "none", role: "img", "aria-label": label },
-    [0, 0.25, 0.5, 0.75, 1].map((tick) => svg("line", { class: "axis", x1: at(tick), x2: at(tick), y1: 0, y2: 32 })),
-    reference && svg("line", { class: "guide", x1: at(reference[metric]), x2: at(reference[metric]), y1: 0, y2: 32 }),
-    absentNumber(low) ? null : svg("line", { class: `whisker s-${panel}`, x1: at(low), x2: at(high), y1: 16, y2: 16 }),
-    absentNumber(value) ? null : svg("rect", { class: `s-${panel}`, x: at(value) - 3.5, y: 11, width: 7, height: 10, rx: 1.5 }));
-}
-
-function comparisonTable(task) {
-  const metric = task.primary, reference = task.rows.find((row) => row.model === row.vs);
-  const withInterval = (name) => (row) => [share(row[name]), el("span", { class: "interval" }, between(row[`${name}_low`], row[`${name}_high`]))];
-  const plain = (name) => ({ head: METRICS[name], number: true, cell: (row) => number(row[name]) });
-  const second = task.multi ? ["macro_f1", "map"] : ["balanced_accuracy", "macro_f1"];
-  const covered = (row) => [share(row[`${metric}_covered`]), el("span", { class: "interval" }, `n = ${count(row.n_covered)}`)];
-  const made = (row) => [row.inputs, `${row.classifier}${row.fusion && `, ${row.fusion} fusion`}`, row.balance !== "none" && row.balance].filter(Boolean).join(" · ");
-  const columns = [
-    { head: "model", heading: true, cell: (row) => [el("span", { class: `kind ${panelOf(row)}`, "aria-hidden": "true" }), row.model, el("small", null, made(row)),
-      row.label_source ? el("small", null, el("b", null, "label source: "), row.label_source) : null] },
-    { head: `${METRICS[metric]} %, 95 % interval`, number: true, cell: withInterval(metric) },
-    { head: "from 0 to 100 %", class: "forest", cell: (row) => forest(row, metric, reference, panelOf(row)) },
-    { head: "p", number: true, title: "paired test against the best single modality, two-sided", cell: (row) => (row === reference ? "reference" : pValue(row.p)) },
-    { head: "p, Holm", number: true, title: "corrected for all comparisons of this table", cell: (row) => (row === reference ? "" : pValue(row.p_holm)) },
-    ...second.map((name) => ({ head: `${METRICS[name]} %`, number: true, cell: withInterval(name) })),
-    { head: "on covered videos %", number: true, title: "videos that have the model's input", cell: covered },
-  ];
-  const kind = (row) => (row === reference ? "reference" : row.kind === "baseline" ? "baseline" : null);
-  return table(`Models for ${task.name}: n = ${count(task.n)}, ${plural(task.groups, "group")}, all rows on the same videos and folds`, columns, task.rows, kind);
-}
-
-function moreNumbers(task) {
-  const names = task.multi ? ["weighted_f1", "samples_f1", "subset_accuracy", "hamming_loss", "roc_auc", "log_loss", "brier", "ece"] : ["weighted_f1", "roc_auc", "log_loss", "brier", "ece"];
-  const seconds = (stage, head) => ({ head, number: true, cell: (row) => (absentNumber(row[stage]) ? "–" : row[stage].toFixed(1)) });
-  const columns = [
-    { head: "model", heading: true, cell: (row) => row.model },
-    ...names.map((name) => ({ head: METRICS[name], number: true, cell: (row) => number(row[name]) })),
-    { head: "difference to best single", number: true, cell: (row) => (absentNumber(row.difference) ? "–" : `${row.difference > 0 ? "+" : ""}${number(row.difference)}`) },
-    { head: "p where both have input", number: true, cell: (row) => pValue(row.p_covered) },
-    ...[["media", "media s"], ["transcribe", "text s"], ["embed", "encoders s"], ["train", "training s"]].map(([stage, head]) => seconds(`seconds_${stage}`, head)),
-    seconds("seconds", "all s"),
-  ];
-  return el("details", null, el("summary", null, "More numbers, and compute seconds by stage"),
-    table("Seconds are those of the jobs' last runs; a stage that models share counts for each of them", columns, task.rows));
-}
-
-function howToRead(task) {
-  const reference = (task.rows.find((row) => row.vs) || {}).vs, unit = task.grouped ? "groups" : "videos";
-  const test = task.grouped ? `${count(task.permutations)} sign flips of whole groups (exact where there are few)` : "exact McNemar test";
-  return el("p", { class: "soft small" },
-    `Out-of-fold predictions${task.repeats > 1 ? `, mean of ${task.repeats} repeats` : ""}. Intervals: ${count(task.bootstrap)} bootstrap resamples of ${unit}. `,
-    reference ? `Each model is tested against ${reference}, the best model that reads one modality only (${test}; Holm's correction over the table). ` +
-      `That reference was chosen on the videos it is tested on, which favours it slightly. Its score is the dashed line.`
-      : "No model reads one modality only, so there is no reference to test against.");
-}
-
-function legend() {
-  const names = [["heard", "heard"], ["said", "said"], ["seen", "seen"], ["fusion", "several modalities"], ["baseline", "baseline"]];
-  return el("ul", { class: "legend" }, names.map(([key, text]) => el("li", null, el("span", { class: `kind ${key === "fusion" ? "" : key}` }), text)));
-}
-
-function availability(task) {
-  if (task.availability.length < 2) return null;
-  const columns = [
-    { head: "videos that have", heading: true, cell: (row) => row.has.join(" + ") || "none of the inputs" },
-    { head: "n", number: true, cell: (row) => count(row.n) },
-    ...task.models.map((model) => ({ head: model, number: true, cell: (row) => share(row.scores[model]) })),
-  ];
-  return [el("h3", null, "By what the videos have"),
-    table(`${task.multi ? "F1 per video" : "Accuracy"} in percent, by the inputs that a video has`, columns, task.availability)];
-}
-
+// One section for each task: its models, then one model in detail, learning curves, labels in doubt, balance.
 function perClass(task, model) {
   const columns = [
     { head: "class", heading: true, cell: (row) => row.class },
@@ -102,12 +26,77 @@ function picture(address, alt, caption, large) {
     caption && el("figcaption", null, caption)) : null;
 }
 
+// What a choice among models took in each training fold.
+function selected(task, model) {
+  const told = task.selected[model];
+  if (!told) return null;
+  const taken = new Map();
+  told.folds.forEach((fold) => taken.set(fold.chosen, (taken.get(fold.chosen) || 0) + 1));
+  const often = [...taken].sort((a, b) => b[1] - a[1]).map(([name, times]) => `${name} in ${count(times)}`).join(", ");
+  const candidates = [...new Set(told.folds.flatMap((fold) => Object.keys(fold.scores)))];
+  const columns = [
+    { head: "fold", heading: true, cell: (fold) => (task.repeats > 1 ? `${fold.repeat}.${fold.outer}` : fold.outer) },
+    { head: "seed", number: true, cell: (fold) => fold.seed },
+    { head: "taken", cell: (fold) => el("b", null, fold.chosen) },
+    ...candidates.map((name) => ({ head: name, number: true, cell: (fold) => number(fold.scores[name]) })),
+  ];
+  return [el("p", null, `Taken by inner validation, of ${plural(told.folds.length, "training fold")}: ${often}. The test folds had no say.`),
+    el("details", null, el("summary", null, "What was taken in which fold, and why"), table(`Scores on inner folds (${METRICS[told.metric] || told.metric})`, columns, told.folds))];
+}
+
+// The confusion matrix, drawn from its counts: colour tells the share of the true class.
+function confusion(task, model, large) {
+  const size = task.classes.length, cell = large ? 13 : size > 8 ? 30 : 44, font = large ? 9 : 11, short = (name) => (name.length > 24 ? `${name.slice(0, 23)}…` : name);
+  const left = 34 + font * 0.58 * Math.max(...task.classes.map((name) => short(name).length)), top = left - 2, wide = left + cell * size + 8;
+  const cells = task.confusion[model].map(([row, column, n]) => {
+    const part = n / Math.max(1, task.support[row]), x = left + cell * column, y = top + cell * row;
+    return [svg("rect", { class: "s-cell", "fill-opacity": Math.max(0.04, Math.min(1, part)), x: x + 0.5, y: y + 0.5, width: cell - 1, height: cell - 1 },
+      svg("title", null, `${task.classes[row]} as ${task.classes[column]}: ${+n.toFixed(2)} (${share(part)} %)`)),
+    large ? null : svg("text", { class: part > 0.55 ? "on" : "strong", x: x + cell / 2, y: y + cell / 2 + 4, "text-anchor": "middle" }, +n.toPrecision(3))];
+  });
+  const named = (name, place) => [
+    svg("text", { x: left - 6, y: top + cell * (place + 0.5) + font / 3, "text-anchor": "end" }, short(name), svg("title", null, name)),
+    svg("text", { transform: `translate(${left + cell * (place + 0.5) + font / 3} ${top - 6}) rotate(-90)` }, short(name), svg("title", null, name))];
+  return el("figure", { class: "picture drawn", tabindex: large ? "0" : null },
+    svg("svg", { class: large ? "matrix small" : "matrix", viewBox: `0 0 ${wide} ${top + cell * size + 8}`, width: wide, role: "img", "aria-label": `Confusion matrix of ${model} for ${task.name}; the same numbers are in confusion/${task.name}/${model}.csv` },
+      svg("rect", { class: "wash", x: left, y: top, width: cell * size, height: cell * size }), cells, task.classes.map(named),
+      svg("text", { transform: `translate(12 ${top + (cell * size) / 2}) rotate(-90)`, "text-anchor": "middle" }, "true"), svg("text", { x: left + (cell * size) / 2, y: 12, "text-anchor": "middle" }, "predicted")),
+    el("figcaption", null, "Colour: share of the true class." + (large ? " Scroll to see all of it." : " Numbers: videos" + (task.repeats > 1 ? ", mean over repeats." : "."))));
+}
+
 function detail(task, model, place) {
-  const large = task.classes.length > 20;
-  place.replaceChildren(el("div", { class: large ? null : "pair" },
-    picture(task.confusion[model], `Confusion matrix of ${model} for ${task.name}; the same numbers are in confusion/${task.name}/${model}.csv`,
-      "Colour: share of the true class." + (large ? " Scroll to see all of it." : " Numbers: videos" + (task.repeats > 1 ? ", mean over repeats." : ".")), large),
-    el("div", null, perClass(task, model), perFold(task, model))));
+  const large = task.classes.length > 20, where = `reliability/${task.name}/${model}.svg`;
+  place.replaceChildren(
+    el("div", { class: large ? null : "pair" }, confusion(task, model, large),
+      picture(task.reliability[model], `Reliability curve of ${model} for ${task.name}, also in ${where}`,
+        "Reliability: on the dashed line, predictions of 80 % come true in 80 of 100 cases. ECE: mean distance from it.")),
+    el("div", { class: "after" }, task.multi ? el("p", { class: "soft small" }, `Decisions: ${task.decided[model]}.`) : null, selected(task, model), perClass(task, model), perFold(task, model)));
+}
+
+function curves(task) {
+  if (!task.curves.length) return null;
+  return [el("h3", null, "Learning curves"),
+    el("p", { class: "soft small" }, "Models fitted again on shares of the groups of each training fold, tested on the whole test folds. A curve that still rises at its end says that more videos would help."),
+    el("div", { class: "pair" }, task.curves.map((one) => picture(one.picture, `Learning curve of ${one.model}: ` + one.points.map((point) => `${share(point[one.primary].value)} % with ${Math.round(point.n_train)} videos`).join(", "),
+      `${one.model}; numbers in curves/${task.name}/${one.model}.json`)))];
+}
+
+// Labels that are probably wrong, with the videos' pictures.
+function hints(task) {
+  const told = task.hints;
+  if (!told) return null;
+  if (!told.count) return [el("h3", null, "Labels in doubt"), el("p", { class: "soft" }, "No label is doubted by most of the models.")];
+  const thumb = (video) => { const sheet = video && video.sheet && safePicture(video.sheet); return sheet ? el("img", { class: "thumb", src: sheet, alt: "", loading: "lazy" }) : el("span", { class: "thumb" }); };
+  const columns = [
+    { head: "video", heading: true, cell: (row) => { const video = INDEX.get(row.video); return el("div", { class: "doubted" }, thumb(video), video ? el("a", { href: "#videos", onclick: () => openVideo(row.video) }, video.title) : row.video); } },
+    { head: "label", cell: (row) => row.given }, { head: "perhaps", cell: (row) => el("b", null, row.suggested) },
+    { head: "quality of the label", number: true, title: "0 is the strongest doubt; at .5 the label is as probable as the likeliest other one (mean over models)", cell: (row) => number(Number(row.score), 2) },
+    { head: "models in doubt", number: true, title: "of those that have the video's input", cell: (row) => row.agree },
+  ];
+  return [el("h3", null, "Labels in doubt"),
+    el("p", null, `${plural(told.count, "label")} that most models doubt, from predictions by models that had not seen the video (confident learning). These are hints, not corrections: a hard or unusual video looks the same. ` +
+      `Nothing was changed by them; look at the video before you change the table.`),
+    table(`Labels of ${task.name} in doubt, the strongest doubt first` + (told.count > told.rows.length ? `: the first ${told.rows.length} of ${count(told.count)}; all are in hints/${task.name}.csv` : `, also in hints/${task.name}.csv`), columns, told.rows)];
 }
 
 // How zero-shot labels were made, how far people agree with them, and which models read what they were made from.
@@ -152,10 +141,10 @@ function taskSection(task) {
       `, ${task.folds === "predefined" ? "predefined folds" : plural(task.folds, "fold")}.` + (unlabelled ? ` Unlabelled: ${unlabelled}.` : "")),
     task.grouped ? null : el("p", { class: "banner", role: "note" }, "Not grouped (group: none): videos of one source may lie on both sides of a split, " +
       "and scores may be far too high. Name a column with the source (channel, speaker, film) as group to know."),
-    zeroShot(task), comparisonTable(task), legend(), howToRead(task), moreNumbers(task), availability(task),
-    el("h3", null, "Confusion and classes"),
-    el("div", { class: "controls" }, chooser("Model", task.models.map((name) => [name, name]), best, (model) => detail(task, model, place))), place,
+    zeroShot(task), comparisonTable(task), legend(), howToRead(task), scorePicture(task), moreNumbers(task), availability(task),
+    el("h3", null, "One model in detail"),
+    el("div", { class: "controls" }, chooser("Model", byScore(task).map((row) => [row.model, `${row.model} (${share(row[task.primary])} %)`]), best, (model) => detail(task, model, place))), place,
+    curves(task), hints(task),
     task.balance.length ? el("details", null, el("summary", null, "Label distribution in training folds"), el("div", { class: "pair" },
       task.balance.map((one) => picture(one.picture, `Label distribution before and after balancing (${one.balance})`, `balance: ${one.balance}; ${one.models.join(", ")}`)))) : null);
 }
-const bestRow = (task) => task.rows.reduce((best, row) => ((row[task.primary] ?? -1) > (best[task.primary] ?? -1) ? row : best));

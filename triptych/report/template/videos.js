@@ -82,6 +82,15 @@ function inside(video) {
   return parts;
 }
 
+// Of many models one line tells how many are right, unless one is chosen.
+const MARKED = 8;
+function tally(task, one) {
+  const asked = one.models.filter((model, index) => model && !isBaseline(task, task.models[index]));
+  if (view.model !== "" || asked.length <= MARKED || !one.truth) return null;
+  const right = asked.filter((model) => model[2] === 1).length;
+  return el("span", { class: `verdict ${right === asked.length ? "right" : right ? "" : "wrong"}` }, `${count(right)} of ${count(asked.length)} models right`);
+}
+
 function card(video) {
   const task = taskOf(), one = task && video.tasks[task.name], sheet = video.sheet && safePicture(video.sheet);
   const body = el("div", { class: "inside", id: `inside-${video.slug}`, hidden: true });
@@ -97,7 +106,7 @@ function card(video) {
     sheet ? el("img", { class: "thumb", src: sheet, alt: "", loading: "lazy" }) : el("span", { class: "thumb" }),
     el("span", { class: "name" }, video.title, el("small", null, bad ? [el("span", { class: `state ${bad[1]}` }, bad[1]), ` ${bad[0]}: ${(bad[2] || "").replaceAll("_", " ")}`]
       : one ? (one.truth ? namesOf(task, one.truth) : "unlabelled") : "no prediction")),
-    el("span", { class: "marks" }, one ? task.models.map((model, index) => one.models[index] && (view.model === model || (view.model === "" && !isBaseline(task, model))) && verdict(task, model, one.models[index])) : null));
+    el("span", { class: "marks" }, one ? tally(task, one) || task.models.map((model, index) => one.models[index] && (view.model === model || (view.model === "" && !isBaseline(task, model))) && verdict(task, model, one.models[index])) : null));
   const article = el("article", { class: "video", id: `video-${video.slug}` }, el("h3", null, button), body);
   if (view.open.has(video.slug)) toggle();
   return article;

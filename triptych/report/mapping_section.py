@@ -1,0 +1,13 @@
+"""Features told from one another, as the report shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from triptych.core.paths import Paths
+
+
+def section(study: Mapping[str, Any], paths: Paths) -> str:
+    """Escaped HTML of the study's mappings; empty when there is none."""
+    return ""
