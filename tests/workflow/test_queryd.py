@@ -10,18 +10,21 @@ from support import CHECKOUT
 from tiny import audio, image, nli, objects, speech, text, video
 
 STUDY = yaml.safe_load((CHECKOUT / "config" / "queryd.yaml").read_text(encoding="utf-8"))
-#: The rows of the project's result tables: embeddings, classifier, balance, fusion.
+VGGISH, YAMNET, VIVIT = "vggish.embedding mean+max", "yamnet.scores mean+max", "vivit.embedding mean"
+ALL = f"mpnet.embedding wmean + {VGGISH} + {YAMNET} + {VIVIT}"
+TUNED = "distilbert-base-uncased of transcript"
+#: The rows of the project's result tables: embedding, classifier, balance, fusion.
 ROWS = {
-    "mpnet_mlp": ("mpnet", "mlp", "none", ""),
-    "distilbert": ("distilbert-base-uncased", "finetune", "none", ""),
-    "distilbert_balanced": ("distilbert-base-uncased", "finetune", "under+over", ""),
-    "vggish_svc": ("vggish", "svc", "none", ""),
-    "vggish_yamnet_svc": ("vggish+yamnet", "svc", "none", "early"),
-    "objects_svc": ("objects", "svc", "none", ""),
-    "vivit_mlp": ("vivit", "mlp", "none", ""),
-    "early_svc": ("mpnet+vggish+yamnet+vivit", "svc", "none", "early"),
-    "intermediate_balanced": ("mpnet+vggish+yamnet+vivit", "concat", "under+over", "intermediate"),
-    "late_svc": ("mpnet_svc+vggish_yamnet_svc+vivit_svc", "logistic", "none", "late"),
+    "mpnet_mlp": ("mpnet.embedding wmean", "mlp", "none", ""),
+    "distilbert": (TUNED, "finetune", "none", ""),
+    "distilbert_balanced": (TUNED, "finetune", "under+over", ""),
+    "vggish_svc": (VGGISH, "svc", "none", ""),
+    "vggish_yamnet_svc": (f"{VGGISH} + {YAMNET}", "svc", "none", "early"),
+    "objects_svc": ("objects.classes mean+max", "svc", "none", ""),
+    "vivit_mlp": (VIVIT, "mlp", "none", ""),
+    "early_svc": (ALL, "svc", "none", "early"),
+    "intermediate_balanced": (ALL, "concat", "under+over", "intermediate"),
+    "late_svc": (ALL, "logistic", "none", "late"),
 }
 
 

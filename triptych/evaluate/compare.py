@@ -151,10 +151,33 @@ def _described(name: str, spec: Mapping[str, Any], study: Mapping[str, Any]) -> 
         "kind": kind,
         "modalities": "+".join(panels(spec, study)),
         "inputs": "+".join(inputs),
+        "label_set": label_set(spec["task"], study),
+        "embedding": " + ".join(embeddings(spec, study)),
         "classifier": "choice" if spec.get("select") else spec.get("head"),
         "fusion": spec.get("fusion") or "",
         "balance": spec.get("balance"),
     }
+
+
+def label_set(task: str, study: Mapping[str, Any]) -> str:
+    """Where a task's labels come from: a column, platform metadata, or zero-shot labels."""
+    label = study["tasks"][task]["label"]
+    return label if isinstance(label, str) else " ".join(f"{kind} {name}" for kind, name in label.items())
+
+
+def embeddings(model: Mapping[str, Any], study: Mapping[str, Any]) -> list[str]:
+    """What a model or its members read: `encoder.array pooling` of features, and how text becomes numbers."""
+    found: dict[str, None] = {}
+    for part in (model, *(study["models"][name] for name in members(model))):
+        for name in part.get("inputs") or ():
+            feature = study["features"][name]
+            found[f"{feature.get('from') or feature['from_']} {feature['pool']}"] = None
+        if part.get("text"):
+            how = part.get("vectorizer") or "tfidf"
+            if part.get("head") == "finetune":
+                how = str((part.get("params") or {}).get("model", "")).rstrip("/").rpartition("/")[2]
+            found[f"{how} of {', '.join(part['text'])}"] = None
+    return list(found)
 
 
 def _measured(told: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
