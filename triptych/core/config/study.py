@@ -169,6 +169,8 @@ class Study(Section):
         for one in self.duplicates.features:
             if one not in self.features:
                 yield f"duplicates.features: there is no feature {one!r}{nearest(one, self.features)}"
+            elif self.features[one].pool == "sequence":
+                yield f"duplicates.features: {one!r} is a sequence; name a pooled feature"
         for one in self.evaluate.curves:
             if one not in self.models:
                 yield f"evaluate.curves: there is no model {one!r}{nearest(one, self.models)}"
