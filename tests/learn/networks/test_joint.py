@@ -11,7 +11,7 @@ from triptych.learn.text import TextBlock
 
 torch = pytest.importorskip("torch")
 HEADS = ("concat", "gated", "bottleneck")
-FAST = {"epochs": 40, "learning_rate": 0.005, "width": 16, "refit": False, "dropout": 0.1}
+FAST = {"epochs": 30, "learning_rate": 0.005, "width": 16, "refit": False, "dropout": 0.1}
 
 
 def section(head: str, inputs=("a", "b"), **more) -> dict:

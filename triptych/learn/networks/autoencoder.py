@@ -61,7 +61,7 @@ class _Reducing:
         learn, held = (np.arange(len(x)), None) if parted is None else parted
         with training.reproducible(self.seed, self.threads):
             rows = self._scaled(x)
-            self.layers = self._build(x.shape[1], None if targets is None else targets.shape[1])
+            self.layers = self._build(rows[learn], None if targets is None else targets.shape[1])
             loss = self._loss(rows, None if targets is None else torch.from_numpy(targets.astype(np.float32)))
             self.history = training.train(self.layers, loss, learn, held, self.schedule, self.seed)
         return self
@@ -81,7 +81,7 @@ class _Reducing:
     def _code(self, rows: Tensor) -> Tensor:
         return self.layers["code"](rows)
 
-    def _build(self, width: int, outputs: int | None) -> nn.ModuleDict:
+    def _build(self, rows: Tensor, outputs: int | None) -> nn.ModuleDict:
         raise NotImplementedError
 
     def _loss(self, rows: Tensor, targets: Tensor | None):
@@ -91,9 +91,10 @@ class _Reducing:
 class Autoencoder(_Reducing):
     """A network that rebuilds its rows from `width` numbers; rows are shown with some of their columns left out.
 
-    A linear path and one with a hidden layer are added up on both sides: the linear one alone finds the space of the
-    principal components, the other what bends. Leaving out columns keeps it from learning its rows by heart. Method:
-    P. Vincent et al., Extracting and Composing Robust Features with Denoising Autoencoders, ICML 2008.
+    A linear path and one with a hidden layer are added up on both sides. The linear one begins as the principal
+    components of the rows and the other as zeros, so that learning starts where these end: few rows would not find them
+    again from random weights. Leaving out columns keeps it from learning its rows by heart. Method: P. Vincent et al.,
+    Extracting and Composing Robust Features with Denoising Autoencoders, ICML 2008.
     """
 
     #: Share of the columns that is left out of a row while learning.
@@ -112,23 +113,34 @@ class Autoencoder(_Reducing):
             deviation = np.where(self.scale > 0, 1.0 / np.where(self.scale > 0, self.scale, 1.0), 0.0)
             return rows.double().numpy() * deviation + self.mean
 
-    def _build(self, width: int, outputs: int | None) -> nn.ModuleDict:
+    def _build(self, rows: Tensor, outputs: int | None) -> nn.ModuleDict:
+        import torch
         from torch import nn
 
-        middle = min(256, 2 * max(self.size, 16))
+        width, middle = rows.shape[1], min(256, 2 * max(self.size, 16))
 
         def bent(a: int, b: int) -> nn.Module:
-            return nn.Sequential(nn.Linear(a, middle), nn.ReLU(), nn.Linear(middle, b))
+            last = nn.Linear(middle, b)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+            return nn.Sequential(nn.Linear(a, middle), nn.ReLU(), last)
 
-        return nn.ModuleDict(
+        layers = nn.ModuleDict(
             {
                 "drop": nn.Dropout(self.HIDDEN_SHARE),
-                "straight": nn.Linear(width, self.size),
+                "straight": nn.Linear(width, self.size, bias=False),
                 "bent": bent(width, self.size),
                 "straight_back": nn.Linear(self.size, width),
                 "bent_back": bent(self.size, width),
             }
         )
+        # Of fewer rows than columns there are fewer components; the rest keep their random weights.
+        components = np.linalg.svd(rows.double().numpy(), full_matrices=False)[2][: self.size]
+        with torch.no_grad():
+            layers["straight"].weight[: len(components)] = torch.from_numpy(components).float()
+            layers["straight_back"].weight[:, : len(components)] = torch.from_numpy(components.T.copy()).float()
+            layers["straight_back"].bias.zero_()
+        return layers
 
     def _code(self, rows: Tensor) -> Tensor:
         return self.layers["straight"](rows) + self.layers["bent"](rows)
@@ -155,11 +167,11 @@ class Supervised(_Reducing):
         self.multi = bool((targets.sum(axis=1) != 1).any())
         return self._fit(x, np.asarray(targets, dtype=bool), groups)
 
-    def _build(self, width: int, outputs: int | None) -> nn.ModuleDict:
+    def _build(self, rows: Tensor, outputs: int | None) -> nn.ModuleDict:
         from torch import nn
 
         return nn.ModuleDict(
-            {"code": nn.Linear(width, self.size), "drop": nn.Dropout(0.3), "out": nn.Linear(self.size, outputs)}
+            {"code": nn.Linear(rows.shape[1], self.size), "drop": nn.Dropout(0.3), "out": nn.Linear(self.size, outputs)}
         )
 
     def _loss(self, rows: Tensor, targets: Tensor | None):
