@@ -1,4 +1,4 @@
-"""Fine-tuned text through the real Snakefile: a checkpoint, a member of a stack, a kill, faults told before any job."""
+"""Fine-tuned text through the real Snakefile: a checkpoint, a member of a stack, a kill."""
 
 import contextlib
 import json
@@ -93,14 +93,7 @@ def test_the_checkpoint_is_an_output_that_loads(finished):
     assert finished.plan("predictions") == []
 
 
-def test_other_weights_run_again_and_faults_are_told_before_any_job(finished, base, tmp_path):
+def test_other_weights_run_again(finished, base):
     (base / "config.json").write_text((base / "config.json").read_text() + " ")
     rules = {job.split()[0] for job in finished.plan("predictions")}
     assert {"finetune_model", "fuse_models"} <= rules and "train_model" not in rules
-    finished.study["models"]["tuned"]["params"] |= {"model": "./nowhere", "loss": "bce"}
-    finished.write()
-    ran = finished.run(check=False)
-    told = ran.stdout + ran.stderr
-    assert ran.returncode != 0 and "Traceback" not in told
-    assert "models.tuned.params.model: ./nowhere: there is no such folder" in told
-    assert "models.tuned.params.loss: task 'topic' has one class a video: use cross_entropy (given: 'bce')" in told

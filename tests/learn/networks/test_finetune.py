@@ -1,4 +1,4 @@
-"""Fine-tuned text: learns a planted word, gives the same bytes twice, takes over finished fits, leaves a checkpoint."""
+"""Fine-tuned text: learns a planted word, takes over finished fits and gives the same bytes, leaves a checkpoint."""
 
 import itertools
 import json
@@ -66,13 +66,9 @@ def section(base, seeds=1, **changes) -> dict:
     }
 
 
-def test_a_planted_word_is_learned_out_of_fold_and_the_same_bytes_come_twice(tmp_path, base):
+def test_a_planted_word_is_learned_out_of_fold(tmp_path, base):
     one = world(tmp_path, unlabelled=3)
-    found = one.run("m", section(base))
-    assert accuracy(found) > 0.9
-    first = (tmp_path / "m.parquet").read_bytes()
-    one.run("m", section(base))
-    assert (tmp_path / "m.parquet").read_bytes() == first
+    assert accuracy(one.run("m", section(base))) > 0.9
     assert not (tmp_path / "m.parquet.parts").exists()
 
 
@@ -164,7 +160,7 @@ def test_a_class_that_the_training_rows_lack_keeps_its_share(base):
     assert none.network is None and (none.predict_proba(rows) == [0, 1]).all()
 
 
-@pytest.mark.parametrize("loss", ["bce", "focal", "asymmetric"])
+@pytest.mark.parametrize("loss", ["bce", "asymmetric"])
 def test_several_labels_are_learned_with_each_loss(tmp_path, base, loss):
     names = sorted(PLANTED)
     both = {f"{a};{b}": [4] * 4 for a, b in itertools.combinations(names, 2)}
@@ -281,7 +277,7 @@ def interrupted(monkeypatch, after: int, kind: type = FineTuned) -> list[int]:
     return begun
 
 
-def test_a_killed_job_takes_over_its_finished_fits(tmp_path, base, monkeypatch, caplog):
+def test_a_killed_job_takes_over_its_finished_fits_and_ends_with_the_same_bytes(tmp_path, base, monkeypatch, caplog):
     one, model = world(tmp_path, unlabelled=2), section(base, seeds=2, epochs=1)
     options = {"inner": 2, "checkpoint": tmp_path / "checkpoint", "task_name": "topic"}
     one.run("m", model, **options)
