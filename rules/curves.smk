@@ -2,10 +2,11 @@
 
 Inputs: as of train_model; predictions of all models.
 Outputs: curves/{task}/{model}.json and .svg, hints/{task}.csv.
-Steps: draw_learning_curve, find_label_hints.
+Steps: draw_learning_curve, draw_network_curve, find_label_hints.
 """
 
 CURVED = sorted({name for name in STUDY.evaluate.curves if name in EVERY})
+CURVED_NETWORKS = [name for name in CURVED if EVERY[name].network]
 
 
 rule draw_learning_curve:
@@ -23,14 +24,14 @@ rule draw_learning_curve:
     benchmark:
         PATHS.benchmark("curve-{task}", "{model}")
     wildcard_constraints:
-        model="|".join(CURVED) or "none",
+        model="|".join(name for name in CURVED if name not in CURVED_NETWORKS) or "none",
     conda:
         "../envs/learn.yaml"
-    threads: lambda wildcards: 2 if model_of(wildcards).network else 1
+    threads: 1
     resources:
-        mem_mb=lambda wildcards: 8000 if model_of(wildcards).network else 4000,
-        runtime=2880,
-        gpu=lambda wildcards: min(1, GPUS) if model_of(wildcards).head == "finetune" else 0,
+        mem_mb=4000,
+        runtime=600,
+        gpu=0,
     params:
         model=lambda wildcards: model_of(wildcards).model_dump(exclude={"tasks", "allow_label_source"}),
         task=lambda wildcards: STUDY.tasks[wildcards.task].model_dump(),
@@ -44,6 +45,22 @@ rule draw_learning_curve:
         "Learning curve of {wildcards.model} for {wildcards.task}"
     script:
         "../scripts/draw_learning_curve.py"
+
+
+use rule draw_learning_curve as draw_network_curve with:
+    wildcard_constraints:
+        model="|".join(CURVED_NETWORKS) or "none",
+    conda:
+        "../envs/networks.yaml"
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=2880,
+        gpu=lambda wildcards: min(1, GPUS) if wildcards.model in TUNED else 0,
+    params:
+        weights=lambda wildcards: TUNED_WEIGHTS.get(wildcards.model),
+    message:
+        "Learning curve of the network {wildcards.model} for {wildcards.task}"
 
 
 rule find_label_hints:

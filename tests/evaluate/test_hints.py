@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 import pytest
-from evaluate.scored import names, write
+from evaluate.scored import write
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict

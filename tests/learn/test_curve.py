@@ -27,12 +27,18 @@ def world(tmp_path_factory):
 
 
 def curved(world, name, model, tmp_path, evaluate=SHARES):
-    texts = {column: world.texts for column in model.get("text", [])}
     return curve.learning_curve(
-        name, model, world.task, labels=world.labels, splits=world.splits, out=tmp_path / "c.json",
-        svg=tmp_path / "c.svg", evaluate=evaluate, features={one: world.features[one] for one in model.get("inputs", [])},
-        fields=texts,
-    )  # fmt: skip
+        name,
+        model,
+        world.task,
+        labels=world.labels,
+        splits=world.splits,
+        out=tmp_path / "c.json",
+        svg=tmp_path / "c.svg",
+        evaluate=evaluate,
+        features={one: world.features[one] for one in model.get("inputs", [])},
+        fields={column: world.texts for column in model.get("text", [])},
+    )
 
 
 def test_more_films_teach_more_and_the_end_is_the_model_itself(world, tmp_path):
@@ -65,6 +71,19 @@ def test_early_fusion_with_text_and_networks_of_scikit_learn_have_curves(world, 
     # Two seeds of a network differ, and the same ones give the same curve.
     assert len(first["points"][-1]["draws"]) == 2 and len(set(first["points"][-1]["draws"])) == 2
     assert curved(world, "net", net, tmp_path, {**evaluate, "curve_shares": [1.0]})["points"] == first["points"][-1:]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"inputs": ["weak", "other"], "fusion": "intermediate", "head": "concat", "params": {"epochs": 3, "width": 8}},
+        {"inputs": ["weak"], "head": "logistic", "reduce": {"use": "pca", "width": 4}},
+    ],
+)
+def test_fusion_networks_and_reduced_features_have_curves(world, tmp_path, model):
+    evaluate = {**SHARES, "curve_shares": [0.5], "curve_draws": 1}
+    (told,) = curved(world, "one", model, tmp_path, evaluate)["points"]
+    assert told["n_train"] == 48 and told["accuracy"]["value"] is not None and len(told["draws"]) == 1
 
 
 def test_only_training_films_are_drawn(world, tmp_path, monkeypatch):
@@ -107,8 +126,9 @@ def test_models_that_read_other_models_have_none():
     study = {
         "study": "t", "corpus": "c.csv", "encoders": {"p": {"use": "classic-image"}},
         "features": {"f": {"from": "p.frame"}},
-        "models": {"a": {"inputs": ["f"]}, "b": {"inputs": ["f"], "head": "svc"}, "both": {"fusion": "late", "members": ["a", "b"], "head": "mean"}},
+        "models": {name: {"inputs": ["f"]} for name in ("a", "b")},
     }  # fmt: skip
+    study["models"]["both"] = {"fusion": "late", "members": ["a", "b"], "head": "mean"}
     for curves, word in ((["both"], "reads other models' predictions"), (["aa"], "there is no model 'aa'")):
         with pytest.raises(StudyError, match=word):
             parse_study({**study, "evaluate": {"curves": curves}}, "study.yaml")

@@ -20,7 +20,7 @@ from triptych.evaluate.compute import compute_seconds
 from triptych.evaluate.hints import label_hints
 from triptych.evaluate.metrics import evaluate_model
 from triptych.evaluate.modality import is_baseline, models_of
-from triptych.learn import predict, splits, tasks
+from triptych.learn import predict, select, splits, tasks
 from triptych.learn.curve import learning_curve
 from triptych.media.sheet import contact_sheet
 from triptych.report import history, page, status_table
@@ -208,7 +208,13 @@ def learn(paths: Paths, study: dict, task: str, rows: list[dict], shards: list[s
     section = study["tasks"][task]
     tasks.make_labels(task, section, rows, paths.labels(task))
     splits.update_splits(paths.labels(task), paths.splits(task), section)
+    inner = Study.model_validate(study).inner_folds
     for name, model in models_of(study, task).items():
+        members = {one: paths.predictions(task, one) for one in (*model["members"], *(model.get("select") or ()))}
+        chosen = paths.selection(task, name) if model.get("select") else None
+        if chosen:
+            at = {"labels": paths.labels(task), "splits": paths.splits(task)}
+            select.select_model(name, model, section, **at, members=members, out=chosen)
         spec = {key: value for key, value in model.items() if key != "tasks"}
         predict.run_model(
             name,
@@ -219,8 +225,10 @@ def learn(paths: Paths, study: dict, task: str, rows: list[dict], shards: list[s
             out=paths.predictions(task, name),
             features={one: paths.feature(one) for one in model["inputs"]},
             transcripts={"transcript": [paths.transcripts("text", shard) for shard in shards]},
-            members={one: paths.predictions(task, one) for one in model["members"]} or None,
-            balance=None if model["fusion"] == "late" else paths.balance(task, name),
+            members=members or None,
+            selection=chosen,
+            inner=inner(name, task),
+            balance=None if members else paths.balance(task, name),
         )
         told = evaluate_model(
             paths.predictions(task, name),
@@ -233,6 +241,7 @@ def learn(paths: Paths, study: dict, task: str, rows: list[dict], shards: list[s
             svg=paths.confusion(task, name, "svg"),
             csv=paths.confusion(task, name, "csv"),
             multi_label=section["multi_label"],
+            selection=chosen,
         )
         draw_model(
             paths.predictions(task, name),

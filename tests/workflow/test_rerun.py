@@ -9,7 +9,7 @@ from harness import DEMO, demo_rows
 from triptych.core.units import shard_of
 
 AGGREGATES = {"all", "pool_feature", "make_labels", "make_splits", "train_model", "fuse_models", "evaluate_model"}
-AGGREGATES |= {"compare_models", "collect_status", "build_report", "find_duplicates"}
+AGGREGATES |= {"compare_models", "find_label_hints", "collect_status", "build_report", "find_duplicates"}
 
 
 def rules(jobs):

@@ -19,7 +19,7 @@ from triptych.evaluate.predictions import Predictions, groups_of, read
 from triptych.evaluate.svg import BLUE, INK, LINE, SOFT, Drawing
 
 #: Left, top, right and bottom of the curve, and top and bottom of the counts, in pixels.
-BOX, COUNTS = (56, 52, 356, 292), (318, 388)
+BOX, COUNTS = (56, 52, 356, 292), (332, 396)
 
 
 def curve(found: Predictions, groups: np.ndarray, resamples: int = 0, seed: int = 0) -> list[dict[str, Any]]:
@@ -99,7 +99,7 @@ def draw(
         title: a line above the picture.
     """
     left, top, right, bottom = BOX
-    picture = Drawing(372, 432, f"Reliability curve {title}: {_score('ECE', told['ece'])}, n = {n}")
+    picture = Drawing(372, 440, f"Reliability curve {title}: {_score('ECE', told['ece'])}, n = {n}")
     if title:
         picture.text(left, 18, shorten(title, 48), size=13, colour=INK)
     picture.text(left, 36, " · ".join((_score("ECE", told["ece"]), _score("Brier", told["brier"]))), colour=SOFT)
@@ -130,7 +130,7 @@ def draw(
     for point in points:
         picture.dot(*point)
     unit = "pairs of video and class" if multi else "videos"
-    picture.text(left, COUNTS[0] - 6, f"{unit} a bin")
+    picture.text(left, bottom + 20, f"{unit} a bin")
     picture.text(
         14, (top + bottom) / 2, "share that is true, %" if multi else "share that is right, %", "middle", upward=True
     )

@@ -19,7 +19,8 @@ from triptych.core.files import replace_json
 from triptych.evaluate import learning_curve as scoring
 from triptych.evaluate.metrics import primary
 from triptych.evaluate.predictions import as_groups, read
-from triptych.learn import predict
+from triptych.learn import decide, predict, seeds
+from triptych.learn.networks.spill import Fits
 from triptych.learn.params import as_model, validate
 from triptych.learn.splits import folds_of
 from triptych.learn.table import Part, write_predictions
@@ -44,6 +45,7 @@ def learning_curve(
     title: str = "",
     threads: int = 1,
     refused: Path | str | None = None,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """Fit a model on shares of its training folds, and write its learning curve.
 
@@ -62,6 +64,7 @@ def learning_curve(
         title: a line above the picture.
         threads: threads of this job.
         refused: refused.json of the task: near-duplicates that count as unlabelled.
+        device: that networks are fitted on: `cpu` or `cuda:0`.
 
     Returns:
         What is written to `out`: `primary`, `n`, `groups`, and `points`: a mapping a share with `n_train` and
@@ -80,8 +83,10 @@ def learning_curve(
         raise ValueError("\n".join(faults))
     data = read_labels(labels, refused).labelled()
     folds = folds_of(splits, data, task)
-    blocks = predict._blocks(model, data.videos, features or {}, transcripts or {}, fields or {})
-    problem = predict.Problem(model, data, blocks, len(data.videos), task.multi_label, threads)
+    given = features or {}, transcripts or {}, fields or {}
+    blocks = predict._blocks(model, data.videos, *given, data, task.seed, threads)
+    fits = Fits(device=device)
+    problem = predict.Problem(model, data, blocks, len(data.videos), task.multi_label, threads, fits=fits)
     groups = as_groups(dict(zip(data.videos, data.groups, strict=True)), sorted(data.videos))
     points = []
     with threadpool_limits(limits=threads), tempfile.TemporaryDirectory() as folder:
@@ -107,19 +112,22 @@ def learning_curve(
 def _fit(problem: predict.Problem, folds: np.ndarray, task: Task, share: float, draws: int):
     """Predictions of all videos for each draw, and how many rows and groups each fit learned from."""
     parts, rows, held = [], [], []
+    # Thresholds that inner folds would choose cost several fits each; a curve does with one half instead.
+    named = problem.multi and not problem.model.decide.chosen
+    rule = decide.fit(problem.model.decide, None, None, problem.targets.shape[1]) if named else None
     # Without anything left out, draws of the same folds differ by the seed of the model only.
-    seeded = problem.model.network or problem.model.head == "mlp"
-    count = draws if share < 1 or seeded else min(draws, len(folds))
+    count = draws if share < 1 or seeds.count(problem.model) > 1 else min(draws, len(folds))
     for draw in range(count):
         of_row = folds[draw % len(folds)]
-        seed = task.seed + draw % len(folds) + 1000 * (draw // len(folds))
+        seed = seeds.of(task.seed, draw % len(folds), draw // len(folds))
         for fold in np.unique(of_row).tolist():
             train, test = np.flatnonzero(of_row != fold), np.flatnonzero(of_row == fold)
             own = problem.groups[train].tolist()
             kept = train[subset(own, problem.targets[train], share, [task.seed, draw, fold])]
             p, seen, _ = problem.fit_predict(kept, test, seed)
             videos = [problem.data.videos[row] for row in test]
-            parts.append(Part("test", fold, draw, seed, videos, p, seen, problem.targets[test]))
+            decision = rule.decide(p) if rule else None
+            parts.append(Part("test", fold, draw, seed, videos, p, seen, problem.targets[test], decision=decision))
             rows.append(len(kept))
             held.append(len(set(problem.groups[kept].tolist())))
     return parts, rows, held

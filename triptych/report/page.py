@@ -43,9 +43,9 @@ def build(
 
     Args:
         study: the complete study file as a mapping.
-        paths: its files. Read are status.tsv, comparisons, metrics, predictions, labels, confusion matrices, balance
-            pictures, reliability and learning curves, hints, selections, transcripts, features, contact sheets, probe manifests, history.jsonl, and the notes and boxes in
-            embedding files.
+        paths: its files. Read are status.tsv, comparisons, metrics, predictions, labels, balance pictures, reliability
+            and learning curves, hints, selections, transcripts, features, contact sheets, probe manifests,
+            history.jsonl, the notes and boxes in embedding files, and what other stages leave for their own parts.
         rows: the table: per row `slug`, `id`, `source`, `title`.
         out: the page; by default `paths.report`.
 

@@ -10,8 +10,15 @@ from triptych.core.files import replace_bytes
 from triptych.evaluate.confusion import shorten
 from triptych.report.tables import read_rows
 
-#: The colours of the page: what a model reads, several modalities, and baselines.
-COLOURS = {"heard": "#c0722a", "said": "#2f8f6b", "seen": "#3b6fb6", "fusion": "#6a4fa3", "baseline": "#8a97a3"}
+#: The colours of the page: what a model reads, several modalities, choices and baselines.
+COLOURS = {
+    "heard": "#c0722a",
+    "said": "#2f8f6b",
+    "seen": "#3b6fb6",
+    "fusion": "#6a4fa3",
+    "choice": "#b3377f",
+    "baseline": "#8a97a3",
+}
 NAMES = {"accuracy": "accuracy", "micro_f1": "micro-F1"}
 
 
@@ -60,9 +67,9 @@ def forest(comparison: Path | str, out: Path | str, title: str = "") -> None:
 
 
 def panel(row: dict[str, Any]) -> str:
-    """What colours a row: the one modality that it reads, `fusion` or `baseline`."""
-    if row["kind"] == "baseline":
-        return "baseline"
+    """What colours a row: the one modality that it reads, `fusion`, `choice` or `baseline`."""
+    if row["kind"] in ("baseline", "choice"):
+        return row["kind"]
     return row["modalities"] if row["kind"] == "single" and row["modalities"] in COLOURS else "fusion"
 
 

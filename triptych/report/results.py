@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from triptych.core.config import SEQUENCE_HEADS
-from triptych.core.files import digest_bytes, read_json
+from triptych.core.files import read_json
 from triptych.core.paths import Paths
 from triptych.evaluate import confusion
 from triptych.evaluate.availability import by_availability
-from triptych.evaluate.modality import is_baseline, is_single, models_of, panels
+from triptych.evaluate.modality import is_baseline, is_single, members, models_of, panels
 from triptych.evaluate.predictions import Predictions, as_groups, read
 from triptych.report.history import read_history
 from triptych.report.tables import read_rows
@@ -102,7 +102,7 @@ def picture(path: Path | str) -> str | None:
 def random(model: Mapping[str, Any]) -> bool:
     """Whether a model depends on the random numbers that it starts from, so that one fit tells little."""
     heads = (*SEQUENCE_HEADS, "finetune", "mlp")
-    return not model.get("select") and (model.get("head") in heads or model.get("fusion") == "intermediate")
+    return not members(model) and (model.get("head") in heads or model.get("fusion") == "intermediate")
 
 
 def few(row: Mapping[str, Any]) -> bool:
@@ -205,19 +205,21 @@ def other_labels(study: Mapping[str, Any], paths: Paths) -> list[dict[str, Any]]
 
 
 def _shown(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a metrics file what the page draws."""
-    return {name: metrics[name] for name in ("n", "per_class", "per_fold")}
+    """Of a metrics file what the page draws, in the digits that it shows."""
+    return {name: [_rounded(row) for row in metrics[name]] for name in ("per_class", "per_fold")}
+
+
+def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: round(value, 5) if isinstance(value, float) else value for name, value in row.items()}
 
 
 def _balances(task: str, models: Mapping[str, Any], paths: Paths) -> list[dict[str, Any]]:
-    """Pictures of label distributions, equal ones once, with the models that share them."""
+    """A picture of label distributions for each way of balancing, with the models that go it."""
     found: dict[str, dict[str, Any]] = {}
     for model, spec in models.items():
         path = Path(paths.balance(task, model))
         if not path.is_file():
             continue
-        one = found.setdefault(
-            digest_bytes(path.read_bytes()), {"models": [], "picture": picture(path), "balance": spec["balance"]}
-        )
+        one = found.setdefault(spec["balance"], {"models": [], "picture": picture(path), "balance": spec["balance"]})
         one["models"].append(model)
     return [one for one in found.values() if one["balance"] != "none"] or list(found.values())[:1]

@@ -12,14 +12,24 @@ from typing import Any
 
 from triptych.core.paths import Paths
 
-TAGS = frozenset(
-    "section div p span b i em strong small code ul ol li dl dt dd h2 h3 h4 figure figcaption img table caption thead "
-    "tbody tr th td details summary br hr a time sub sup".split()
-)
-ATTRIBUTES = frozenset(
-    "id class title role tabindex scope colspan rowspan alt src href loading width height open aria-label "
-    "aria-labelledby aria-hidden".split()
-)
+TAGS = {"section", "div", "p", "span", "b", "i", "em", "strong", "small", "code", "ul", "ol", "li", "dl", "dt", "dd"}
+TAGS |= {"h2", "h3", "h4", "figure", "figcaption", "img", "table", "caption", "thead", "tbody", "tr", "th", "td"}
+TAGS |= {"details", "summary", "br", "hr", "a", "time", "sub", "sup"}
+ATTRIBUTES = {
+    "id",
+    "class",
+    "title",
+    "role",
+    "tabindex",
+    "scope",
+    "colspan",
+    "rowspan",
+    "alt",
+    "src",
+    "href",
+    "loading",
+}
+ATTRIBUTES |= {"width", "height", "open", "aria-label", "aria-labelledby", "aria-hidden"}
 
 
 class SectionError(ValueError):

@@ -1,6 +1,6 @@
 // The models of a task: a table that is sorted, grouped and filtered, and a picture of all scores.
-const PANELS = [["heard", "heard"], ["said", "said"], ["seen", "seen"], ["fusion", "several modalities"], ["baseline", "baseline"]];
-const panelOf = (row) => (row.kind === "baseline" ? "baseline" : row.kind === "single" && ["heard", "said", "seen"].includes(row.modalities) ? row.modalities : "fusion");
+const PANELS = [["heard", "heard"], ["said", "said"], ["seen", "seen"], ["fusion", "several modalities"], ["choice", "choice among models"], ["baseline", "baseline"]];
+const panelOf = (row) => (row.kind === "baseline" || row.kind === "choice" ? row.kind : row.kind === "single" && ["heard", "said", "seen"].includes(row.modalities) ? row.modalities : "fusion");
 const between = (low, high) => (absentNumber(low) || absentNumber(high) ? "" : ` ${share(low)}–${share(high)}`);
 const isReference = (row) => row.model === row.vs;
 const bestRow = (task) => task.rows.reduce((best, row) => ((row[task.primary] ?? -1) > (best[task.primary] ?? -1) ? row : best));
@@ -35,7 +35,7 @@ function modelColumns(task) {
     { ...score(metric), head: `${METRICS[metric]} %, 95 % interval` },
     { head: "from 0 to 100 %", class: "forest", cell: (row) => whisker(row[metric], row[`${metric}_low`], row[`${metric}_high`], panelOf(row), [reference && reference[metric]]) },
     { head: "p, Holm", number: true, sort: (row) => row.p_holm, title: "two-sided paired test against the best single modality, corrected for all comparisons of this table", cell: (row) => (isReference(row) ? "reference" : pValue(row.p_holm)) },
-    word("reads", (row) => row.inputs.replaceAll("+", " + "), "features and texts, or members"),
+    { ...word("reads", (row) => row.inputs.replaceAll("+", " + "), "features and texts, or members"), class: "reads" },
     word("classifier", (row) => row.classifier),
     uses("fusion") ? word("fusion", (row) => row.fusion) : null,
     uses("balance") ? word("balance", (row) => (row.balance === "none" ? "" : row.balance)) : null,
@@ -113,8 +113,8 @@ function howToRead(task) {
     task.few_seeds.length ? [` Few seeds: the score of a network depends on the numbers that training starts from (${task.few_seeds.join(", ")}); set `, el("code", null, "seeds: 5"), " or more."] : "");
 }
 
-function legend() {
-  return el("ul", { class: "legend" }, PANELS.map(([key, text]) => el("li", null, el("span", { class: `kind ${key === "fusion" ? "" : key}` }), text)));
+function legend(task) {
+  return el("ul", { class: "legend" }, PANELS.filter(([key]) => task.rows.some((row) => panelOf(row) === key)).map(([key, text]) => el("li", null, el("span", { class: `kind ${key === "fusion" ? "" : key}` }), text)));
 }
 
 // Scores by what the videos have: a row a model, a column for each of the most frequent patterns.

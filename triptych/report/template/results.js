@@ -35,13 +35,13 @@ function selected(task, model) {
   const often = [...taken].sort((a, b) => b[1] - a[1]).map(([name, times]) => `${name} in ${count(times)}`).join(", ");
   const candidates = [...new Set(told.folds.flatMap((fold) => Object.keys(fold.scores)))];
   const columns = [
-    { head: "fold", heading: true, cell: (fold) => (task.repeats > 1 ? `${fold.repeat}.${fold.outer}` : fold.outer) },
+    { head: "fold", heading: true, cell: (fold) => (task.repeats > 1 ? `${fold.repeat}.${fold.fold}` : fold.fold) },
     { head: "seed", number: true, cell: (fold) => fold.seed },
     { head: "taken", cell: (fold) => el("b", null, fold.chosen) },
     ...candidates.map((name) => ({ head: name, number: true, cell: (fold) => number(fold.scores[name]) })),
   ];
-  return [el("p", null, `Taken by inner validation, of ${plural(told.folds.length, "training fold")}: ${often}. The test folds had no say.`),
-    el("details", null, el("summary", null, "What was taken in which fold, and why"), table(`Scores on inner folds (${METRICS[told.metric] || told.metric})`, columns, told.folds))];
+  return [el("p", null, `Taken by inner validation, of ${plural(told.folds.length, "training fold")}: ${often}. The test folds had no say. Unlabelled videos: ${told.new}.`),
+    el("details", null, el("summary", null, "What was taken in which fold, and why"), table(`Scores on inner folds (${METRICS[told.by] || told.by})`, columns, told.folds))];
 }
 
 // The confusion matrix, drawn from its counts: colour tells the share of the true class.
@@ -141,10 +141,10 @@ function taskSection(task) {
       `, ${task.folds === "predefined" ? "predefined folds" : plural(task.folds, "fold")}.` + (unlabelled ? ` Unlabelled: ${unlabelled}.` : "")),
     task.grouped ? null : el("p", { class: "banner", role: "note" }, "Not grouped (group: none): videos of one source may lie on both sides of a split, " +
       "and scores may be far too high. Name a column with the source (channel, speaker, film) as group to know."),
-    zeroShot(task), comparisonTable(task), legend(), howToRead(task), scorePicture(task), moreNumbers(task), availability(task),
+    zeroShot(task), comparisonTable(task), legend(task), howToRead(task), scorePicture(task), moreNumbers(task), availability(task),
     el("h3", null, "One model in detail"),
     el("div", { class: "controls" }, chooser("Model", byScore(task).map((row) => [row.model, `${row.model} (${share(row[task.primary])} %)`]), best, (model) => detail(task, model, place))), place,
     curves(task), hints(task),
     task.balance.length ? el("details", null, el("summary", null, "Label distribution in training folds"), el("div", { class: "pair" },
-      task.balance.map((one) => picture(one.picture, `Label distribution before and after balancing (${one.balance})`, `balance: ${one.balance}; ${one.models.join(", ")}`)))) : null);
+      task.balance.map((one) => picture(one.picture, `Label distribution before and after balancing (${one.balance})`, `balance: ${one.balance}, of ${one.models[0]}` + (one.models.length > 1 ? `; ${plural(one.models.length - 1, "other model")} do the same to the videos that have their input` : ""))))) : null);
 }
