@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from media import clips
 
-from triptych.core.config import Audio, Duplicates, Keyframes, Limits
+from triptych.core.config import Audio, Duplicates, Keyframes, Limits, Study
 from triptych.core.paths import Paths
 from triptych.core.store import write_arrays
 from triptych.learn import duplicates, duplicates_pictures, duplicates_sound
@@ -144,6 +144,19 @@ def test_features_tie_what_has_the_wished_cosine(tmp_path):
     pairs = duplicates.by_feature("seen", tmp_path / "seen.h5", 0.99)
     assert [(one.video, one.other, one.by) for one in pairs] == [("a", "c", "feature seen")]
     assert pairs[0].score == pytest.approx(1, abs=1e-4)
+
+
+def test_a_sequence_has_no_cosine():
+    study = {
+        "study": "s",
+        "corpus": "videos.csv",
+        "encoders": {"picture": {"use": "classic-image"}},
+        "features": {"frames": {"from": "picture.frame", "pool": "sequence"}},
+    }
+    with pytest.raises(ValueError, match="'frames' is a sequence; name a pooled feature"):
+        Study.model_validate({**study, "duplicates": {"features": {"frames": 0.9}}})
+    with pytest.raises(ValueError, match="there is no feature 'frame'; did you mean 'frames'"):
+        Study.model_validate({**study, "duplicates": {"features": {"frame": 0.9}}})
 
 
 def test_banded_lookup_finds_exactly_what_comparing_all_with_all_finds(monkeypatch):

@@ -79,7 +79,7 @@ def rewrite(path, change) -> None:
 def test_1_resampling_before_the_split(tmp_path):
     """Rare classes copied in the table itself: copies are near-duplicates, and lie in one fold or are left out."""
     random = np.random.default_rng(3)
-    labels = random.choice(list("abc"), 240, p=[0.6, 0.3, 0.1])
+    labels = random.choice(list("abc"), 150, p=[0.6, 0.3, 0.1])
     rows, values, pairs = [], [], []
     for number, label in enumerate(labels):
         looks = random.normal(size=8)
