@@ -22,6 +22,7 @@ rule train_model:
     input:
         labels=PATHS.labels("{task}"),
         splits=PATHS.splits("{task}"),
+        refused=PATHS.refused("{task}"),
         features=lambda wildcards: [PATHS.feature(name) for name in model_of(wildcards).inputs],
         texts=lambda wildcards: sum(PLAN.texts(model_of(wildcards).text).values(), []),
     output:

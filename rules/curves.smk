@@ -13,6 +13,7 @@ rule draw_learning_curve:
     input:
         labels=PATHS.labels("{task}"),
         splits=PATHS.splits("{task}"),
+        refused=PATHS.refused("{task}"),
         features=lambda wildcards: [PATHS.feature(name) for name in model_of(wildcards).inputs],
         texts=lambda wildcards: sum(PLAN.texts(model_of(wildcards).text).values(), []),
     output:

@@ -18,6 +18,7 @@ rule select_model:
     input:
         labels=PATHS.labels("{task}"),
         splits=PATHS.splits("{task}"),
+        refused=PATHS.refused("{task}"),
         members=members_of,
     output:
         selection=PATHS.selection("{task}", "{model}"),
@@ -44,6 +45,7 @@ rule fuse_models:
     input:
         labels=PATHS.labels("{task}"),
         splits=PATHS.splits("{task}"),
+        refused=PATHS.refused("{task}"),
         members=members_of,
         selection=lambda wildcards: (
             [PATHS.selection(wildcards.task, wildcards.model)] if model_of(wildcards).select else []

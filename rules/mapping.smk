@@ -9,6 +9,7 @@ rule map_features:
     input:
         labels=lambda wildcards: PATHS.labels(STUDY.mapping[wildcards.mapping].task),
         splits=lambda wildcards: PATHS.splits(STUDY.mapping[wildcards.mapping].task),
+        refused=lambda wildcards: PATHS.refused(STUDY.mapping[wildcards.mapping].task),
         features=lambda wildcards: [PATHS.feature(name) for name in STUDY.mapping[wildcards.mapping].features],
     output:
         csv=PATHS.mapping("{mapping}", "csv"),

@@ -51,6 +51,7 @@ rule collect_status:
         relabel=[PATHS.relabelled(name) for name in STUDY.relabel],
         imagine=[PLAN.imagined(name) for name in STUDY.imagine],
         labels=[PATHS.labels(task) for task in STUDY.tasks],
+        refused=[PATHS.refused(task) for task in STUDY.tasks],
     output:
         status=PATHS.status,
     log:
@@ -77,6 +78,7 @@ rule build_report:
         # What encoders noted of each video: sounds, objects and their boxes.
         notes=[PLAN.embeddings(encoder) for encoder in STUDY.encoders if CARDS[encoder].notes],
         relabel=PLAN.relabel_reviews(),
+        duplicates=[*PLAN.duplicate_pairs(), *(PATHS.task_duplicates(task) for task in STUDY.tasks)],
         curves=PLAN.curves(),
         hints=PLAN.hints(),
         mapping=PLAN.crossmodal_mapping(),

@@ -1,7 +1,8 @@
 """Tasks: what is predicted, and how the videos are split.
 
-Inputs: label, group and fold columns of the table, platform metadata of downloads, or zero-shot labels.
-Outputs: tasks/{task}/labels.parquet; data/splits/{study}/{task}.csv, append-only and meant to be committed.
+Inputs: label, group and fold columns of the table, platform metadata of downloads, or zero-shot labels; near-duplicates.
+Outputs: tasks/{task}/labels.parquet; data/splits/{study}/{task}.csv, append-only and meant to be committed;
+tasks/{task}/refused.json (videos left out for a near-duplicate in another fold), tasks/{task}/duplicates.csv.
 Steps: make_labels, make_splits.
 """
 
@@ -33,8 +34,11 @@ rule make_labels:
 rule make_splits:
     input:
         labels=PATHS.labels("{task}"),
+        pairs=lambda wildcards: PLAN.task_pairs(wildcards.task),
     output:
         splits=update(PATHS.splits("{task}")),
+        refused=PATHS.refused("{task}"),
+        duplicates=PATHS.task_duplicates("{task}"),
     log:
         PATHS.log("splits", "{task}"),
     conda:

@@ -16,6 +16,7 @@ with job(snakemake):
             snakemake.params.task,
             labels=snakemake.input.labels,
             splits=snakemake.input.splits,
+            refused=snakemake.input.refused,
             out=snakemake.output.json,
             svg=snakemake.output.svg,
             evaluate=snakemake.params.evaluate,

@@ -12,6 +12,7 @@ with job(snakemake):
         snakemake.params.task,
         labels=snakemake.input.labels,
         splits=snakemake.input.splits,
+        refused=snakemake.input.refused,
         out=snakemake.output.predictions,
         members=dict(zip(model["members"] or model["select"], snakemake.input.members, strict=True)),
         selection=next(iter(snakemake.input.selection), None),

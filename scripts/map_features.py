@@ -12,6 +12,7 @@ with job(snakemake):
         snakemake.params.task,
         labels=snakemake.input.labels,
         splits=snakemake.input.splits,
+        refused=snakemake.input.refused,
         features=dict(zip(section["features"], snakemake.input.features, strict=True)),
         csv=snakemake.output.csv,
         json=snakemake.output.json,

@@ -11,6 +11,7 @@ with job(snakemake) as log:
         snakemake.params.task,
         labels=snakemake.input.labels,
         splits=snakemake.input.splits,
+        refused=snakemake.input.refused,
         members=dict(zip(snakemake.params.model["select"], snakemake.input.members, strict=True)),
         out=snakemake.output.selection,
     )

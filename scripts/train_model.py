@@ -16,6 +16,7 @@ with job(snakemake):
             snakemake.params.task,
             labels=snakemake.input.labels,
             splits=snakemake.input.splits,
+            refused=snakemake.input.refused,
             out=snakemake.output.predictions,
             features=dict(zip(model["inputs"], snakemake.input.features, strict=True)),
             transcripts=snakemake.params.texts,

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from support import CHECKOUT, ENVIRONMENT
 
-COMMANDS = ["table", "check", "plan", "status", "export", "models", "doctor"]
+COMMANDS = ["table", "check", "plan", "status", "search", "export", "models", "doctor"]
 #: What `triptych --help` must not import: each costs a noticeable part of a second.
 HEAVY = ["numpy", "pydantic", "yaml", "h5py", "cv2", "av", "pandas", "pyarrow", "sklearn", "torch", "snakemake", "rich"]
 

@@ -110,6 +110,26 @@ def test_the_class_null_is_what_the_class_alone_gives(tmp_path):
     assert ridge["cosine"] <= pair["nulls"]["class"]["cosine"] + 0.05
 
 
+def test_features_are_brought_to_a_width_in_the_training_fold(tmp_path):
+    world = World(tmp_path, films=40)
+    for name, values in zip(("one", "two"), linked(world, widths=(60, 8)), strict=True):
+        world.feature(name, values)
+    pair = of_pair(world.run("one", "two", methods=["ridge"], reduce=8), "one", "two")
+    assert pair["methods"]["ridge"]["scores"]["r1"]["value"] > 5 * pair["chance"]["r1"]
+    seen = []
+    plain = mapping.Corpus.matrices
+
+    def spied(corpus, name, train, test):
+        found = plain(corpus, name, train, test)
+        seen.append((name, found[0].shape[1], set(corpus.groups[train]) & set(corpus.groups[test])))
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mapping.Corpus, "matrices", spied)
+        world.run("one", "two", methods=["ridge"], reduce=8)
+    assert all(width == 8 and not shared for _, width, shared in seen)
+
+
 def test_videos_without_a_feature_are_left_out_and_counted(tmp_path):
     world = World(tmp_path)
     one, two = linked(world)
@@ -120,6 +140,17 @@ def test_videos_without_a_feature_are_left_out_and_counted(tmp_path):
     pair = of_pair(world.run("one", "two", methods=["ridge"]), "two", "one")
     assert pair["n"] == mask.sum() and pair["left_out"] == {"no_source": 0, "no_target": 12}
     assert sum(fold["test"] for fold in pair["folds"]) == mask.sum()
+
+
+def test_pairs_that_share_training_videos_and_not_test_videos_are_kept_apart(tmp_path):
+    """A feature that one test video of the first fold lacks: of that fold all pairs have the same training videos."""
+    world = World(tmp_path)
+    one, two = linked(world)
+    mask = np.arange(len(world)) != 0
+    for name, values, there in (("one", one, None), ("two", two, None), ("less", two, mask)):
+        world.feature(name, values, there)
+    told = world.run("one", "two", "less", methods=["ridge"])
+    assert of_pair(told, "one", "two")["n"] == 60 and of_pair(told, "one", "less")["n"] == 59
 
 
 def odd_features(world):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from triptych.core.status import Outcome
-from triptych.core.store import DamagedStore, Entry, write_store
+from triptych.core.store import DamagedStore, Entry, write_arrays, write_store
 from triptych.encoders import pooling
 
 VALUES = np.array([[1.0, 10.0], [2.0, 20.0], [6.0, 60.0]], np.float32)
@@ -113,3 +113,45 @@ def test_whole_shards_stay_where_they_are(shards, tmp_path):
     with pytest.raises(DamagedStore, match=r"run snakemake again.*\n  .*1\.h5 is [^\n]*$"):
         pooling.pool_feature("heard", "sound.a", "mean", shards, tmp_path / "f.h5")
     assert shards[0].exists() and not shards[0].with_suffix(".parts").exists() and not shards[1].exists()
+
+
+def test_a_sequence_keeps_all_rows_in_order(shards, tmp_path):
+    counts = pooling.pool_feature("heard", "sound.a", "sequence", shards, tmp_path / "f.h5")
+    assert counts == {"ok": 2, "no_audio": 1, "no_a": 1}
+    ids, values, starts, mask = pooling.read_sequences(tmp_path / "f.h5")
+    assert ids == ["a", "b", "c", "d"] and mask.tolist() == [False, True, True, False]
+    assert starts.tolist() == [0, 0, 3, 6, 6] and values.dtype == np.float32
+    assert np.array_equal(values[0:3], VALUES) and np.array_equal(values[3:6], VALUES * 2)
+    assert pooling.feature_size(tmp_path / "f.h5") == (4, 2, 2)
+    before = (tmp_path / "f.h5").read_bytes()
+    pooling.pool_feature("heard", "sound.a", "sequence", shards[::-1], tmp_path / "f.h5")
+    assert (tmp_path / "f.h5").read_bytes() == before
+
+
+def test_a_sequence_of_grids_is_flat_and_one_of_nothing_is_empty(tmp_path):
+    grid = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    write_store(tmp_path / "0.h5", [entry("a", grid), Entry("b", "k", Outcome("absent", "no_audio", "none"))])
+    pooling.pool_feature("f", "e.a", "sequence", [tmp_path / "0.h5"], tmp_path / "f.h5")
+    assert pooling.read_sequences(tmp_path / "f.h5")[1].tolist() == grid.reshape(2, 12).tolist()
+    write_store(tmp_path / "1.h5", [Entry("b", "k", Outcome("absent", "no_audio", "none"))])
+    pooling.pool_feature("f", "e.a", "sequence", [tmp_path / "1.h5"], tmp_path / "f.h5")
+    ids, values, starts, mask = pooling.read_sequences(tmp_path / "f.h5")
+    assert (ids, values.shape, starts.tolist(), mask.tolist()) == (["b"], (0, 0), [0, 0], [False])
+
+
+def test_sequences_and_pooled_features_are_not_taken_for_each_other(shards, tmp_path):
+    pooling.pool_feature("heard", "sound.a", "sequence", shards, tmp_path / "s.h5")
+    pooling.pool_feature("heard", "sound.a", "mean", shards, tmp_path / "f.h5")
+    with pytest.raises(ValueError, match=r"s.h5 holds sequences .* one row a video is wanted"):
+        pooling.read_feature(tmp_path / "s.h5")
+    with pytest.raises(ValueError, match=r"f.h5 holds one row a video; sequences are wanted"):
+        pooling.read_sequences(tmp_path / "f.h5")
+
+
+def test_a_sequence_file_whose_parts_do_not_fit_is_damaged(tmp_path):
+    index = np.frombuffer(b'["a", "b"]', dtype=np.uint8)
+    for starts, mask in (([0, 2, 4], [1, 1]), ([0, 3, 3], [1, 1]), ([0, 3], [1]), ([0, 4, 3], [1, 1])):
+        arrays = {"values": VALUES, "starts": np.array(starts), "mask": np.array(mask, dtype=bool), "index": index}
+        write_arrays(tmp_path / "f.h5", arrays, {"pool": "sequence"})
+        with pytest.raises(DamagedStore, match="do not fit together"):
+            pooling.read_sequences(tmp_path / "f.h5")

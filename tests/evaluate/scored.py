@@ -15,23 +15,32 @@ def names(count: int) -> list[str]:
     return [f"v{number:04d}" for number in range(count)]
 
 
-def write(path, probability, truth, *, classes=None, covered=None, fold=None, multi=False, repeats=None):
-    """A predictions file: probability (n, K) or, with repeats, several of them; truth (n, K) bool."""
+def write(path, probability, truth, *, classes=None, covered=None, fold=None, multi=False, repeats=None, runs=None):
+    """A predictions file: probability (n, K) or, with repeats or runs (seeds), several of them; truth (n, K) bool."""
     truth = np.asarray(truth, dtype=bool)
     videos = names(len(truth))
     covered = np.ones(len(truth), bool) if covered is None else np.asarray(covered)
     fold = np.arange(len(truth)) % 2 if fold is None else np.asarray(fold)
     classes = classes or [f"c{k:02d}" for k in range(truth.shape[1])]
     parts = []
-    for number, numbers in enumerate(repeats or [probability]):
+    several = [(0, run, one) for run, one in enumerate(runs)] if runs else enumerate_repeats(repeats or [probability])
+    for number, run, numbers in several:
         numbers = np.asarray(numbers, dtype=float)
         for one in np.unique(fold):
             rows = np.flatnonzero(fold == one)
             parts.append(
-                Part("test", int(one), number, 0, [videos[r] for r in rows], numbers[rows], covered[rows], truth[rows])
+                Part(
+                    *("test", int(one), number, 1000 * run, [videos[r] for r in rows]),
+                    *(numbers[rows], covered[rows], truth[rows], run),
+                )
             )
     write_predictions(path, parts, classes, multi)
     return path
+
+
+def enumerate_repeats(repeats):
+    """Number of the repeat, number of the run, probabilities."""
+    return [(number, 0, one) for number, one in enumerate(repeats)]
 
 
 def write_labels(path, groups):

@@ -12,6 +12,7 @@ from triptych.evaluate import compare, modality
 from triptych.evaluate.availability import by_availability
 from triptych.evaluate.compute import compute_seconds
 from triptych.evaluate.metrics import evaluate_model
+from triptych.evaluate.paired import holm, paired_p
 from triptych.evaluate.predictions import PredictionsError, read
 
 STUDY = Study.model_validate(
@@ -71,9 +72,30 @@ def test_table_has_a_row_a_model_with_n_intervals_and_tests(files):
     assert float(rows["late"]["p"]) <= float(rows["late"]["p_holm"])
     assert float(rows["late"]["accuracy_low"]) < float(rows["late"]["accuracy"]) < float(rows["late"]["accuracy_high"])
     assert rows["seen"]["kind"] == "single" and rows["early"]["kind"] == "fusion"
+    assert {(row["seeds"], row["sd_seeds"]) for row in rows.values()} == {("1", "")}
     assert rows["late"]["inputs"] == "seen+heard+said" and rows["said"]["inputs"] == "text:transcript"
     assert rows["said"]["n_covered"] == "108" and rows["said"]["accuracy_covered"]
     assert rows["seen"]["seconds"] == "4.5" and rows["seen"]["seconds_media"] == "3.0" and rows["late"]["seconds"] == ""
+
+
+def test_a_model_with_several_seeds_is_tested_by_the_mean_of_each_video(files):
+    truth, first = random_task(120, 4, seed=11, strength=STRENGTHS["late"])
+    _, second = random_task(120, 4, seed=11, strength=1)
+    path = write(files["predictions"]["late"], None, truth, runs=[first, second])
+    spec = modality.models_of(STUDY, "topic")["late"]
+    metrics = files["metrics"]["late"]
+    told = evaluate_model(path, files["labels"], metrics, task="topic", model="late", spec=spec, evaluate=EVALUATE)
+    rows = {row["model"]: row for row in compare.comparison(**files, study=STUDY, evaluate=EVALUATE)}
+    right = [(one.argmax(axis=1) == truth.argmax(axis=1)).astype(float) for one in (first, second)]
+    assert rows["late"]["seeds"] == 2 and rows["late"]["accuracy"] == pytest.approx(np.mean(right))
+    assert rows["late"]["sd_seeds"] == pytest.approx(np.std([one.mean() for one in right], ddof=1))
+    base = read(files["predictions"]["heard"])
+    reference = (base.truth & base.repeats[0].decision).any(axis=1)
+    difference, groups = np.mean(right, axis=0) - reference, np.array([f"g:film{k // 2}" for k in range(120)])
+    assert told["seeds"] == [0, 1000] and rows["late"]["difference"] == pytest.approx(difference.mean())
+    assert rows["late"]["p"] == paired_p(difference, groups, EVALUATE["permutations"], EVALUATE["seed"])
+    family = {name: row["p"] for name, row in rows.items() if row["p"] is not None}
+    assert len(family) == 6 and {name: rows[name]["p_holm"] for name in family} == holm(family)
 
 
 def test_rows_on_different_videos_are_an_error(files, tmp_path):

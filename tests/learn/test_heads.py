@@ -64,6 +64,41 @@ def test_sparse_and_dense_rows_give_the_same():
         assert np.allclose(both[0], both[1], atol=5e-3), name
 
 
+BOOSTED = {"max_iter": 20, "max_leaf_nodes": 4}
+
+
+def test_boosting_reads_text_and_weighs_classes():
+    from scipy import sparse
+
+    x, y = blobs(240, 2, 0.2)
+    rare = np.flatnonzero((y == 0) | (np.arange(240) % 6 == 0))
+    x, targets = np.maximum(x[rare], 0), np.eye(2, dtype=bool)[y[rare]]
+
+    def fitted(form, **more):
+        head = heads.make("hist_gradient_boosting", BOOSTED, multi=False, inner=3, seed=0, **more)
+        return head.fit(form, targets, alone(len(rare))).predict_proba(form)
+
+    plain = fitted(x)
+    assert (fitted(sparse.csr_matrix(x)) == plain).all()
+    assert fitted(x, class_weight=True)[:, 1].mean() > plain[:, 1].mean() + 0.05
+
+
+def test_boosting_of_several_labels_has_a_model_a_label_and_leaves_out_constant_ones():
+    x, y = blobs(120, 2, 1.0)
+    random = np.random.default_rng(0)
+    targets = np.stack([y == 0, np.ones(120, bool), random.random(120) < 0.3, np.zeros(120, bool)], axis=1)
+    for params_, weighted in ((BOOSTED, False), ({**BOOSTED, "l2": [0.0, 1.0], "calibrate": "temperature"}, True)):
+        head = heads.make("hist_gradient_boosting", params_, multi=True, inner=2, seed=0, class_weight=weighted).fit(
+            x, targets, alone(120)
+        )
+        p = head.predict_proba(x)
+        assert p[:, 1].min() > 0.99 and p[:, 3].max() < 0.01 and ((p[:, 0] > 0.5) == targets[:, 0]).mean() > 0.9
+    one = heads.make("hist_gradient_boosting", BOOSTED, multi=True, inner=2, seed=0).fit(
+        x, targets[:, [0, 1]], alone(120)
+    )
+    assert one.predict_proba(x).shape == (120, 2)
+
+
 def test_platt_agrees_with_a_logistic_regression():
     from sklearn.linear_model import LogisticRegression
 

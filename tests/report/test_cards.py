@@ -3,14 +3,18 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from support import CHECKOUT
 
-from triptych.core.config import Audio, Limits
+from triptych.core.config import Audio, Decide, Limits
 from triptych.core.files import replace_text
 from triptych.core.paths import Paths
 from triptych.core.status import Manifest
+from triptych.evaluate.predictions import read
+from triptych.learn import decide
+from triptych.learn.table import Part, write_predictions
 from triptych.media import unit
 from triptych.report import cards
 
@@ -46,3 +50,15 @@ def test_one_that_cannot_be_had_is_left_out(paths, tmp_path, caplog):
     Path(paths.manifest("audio", "clip")).with_name("clip.mp3").unlink()
     (tmp_path / "clip.mp4").unlink()
     assert shown(paths) is None and "clip.mp3 is left out of the page: failed: artefact_lost" in caplog.text
+
+
+def test_unlabelled_videos_show_what_the_model_decided(tmp_path):
+    p, truth = np.array([[0.4, 0.3], [0.1, 0.2]]), np.array([[True, False], [False, True]])
+    covered = np.ones(2, dtype=bool)
+    tested = [Part("test", k, 0, 0, [f"v{k}"], p[[k]], covered[:1], truth[[k]]) for k in range(2)]
+    new = decide.decided_new(Decide(rule="top_k", k=1), Part("new", -1, 0, 0, ["u", "w"], p, covered, None), tested)
+    write_predictions(tmp_path / "p.parquet", [*tested, new], ["a", "b"], True)
+    found = cards.new_predictions(tmp_path / "p.parquet", ["a", "b"])
+    assert {video: decided.tolist() for video, (_, decided) in found.items()} == {"u": [1, 0], "w": [0, 1]}
+    told = cards.task_predictions({"m": read(tmp_path / "p.parquet", True)}, {"m": found}, {}, False)
+    assert [told[video]["models"][0][0] for video in ("u", "w", "v0")] == [[0], [1], []]

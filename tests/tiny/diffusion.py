@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 from tiny import nli
-
 from triptych.encoders.pretrained import libraries
 
 

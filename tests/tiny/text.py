@@ -39,8 +39,8 @@ def tokenizer(longest: int = 64):
     )
 
 
-def build_distilbert(folder: Path, longest: int = 64) -> Path:
-    """A DistilBERT of width 32 that reads `longest` tokens."""
+def build_distilbert(folder: Path, longest: int = 64, spread: float = 0.02) -> Path:
+    """A DistilBERT of width 32 that reads `longest` tokens; with a larger `spread` of its weights it learns sooner."""
     torchvision.mend()
     import torch
     from transformers import DistilBertConfig, DistilBertModel
@@ -53,10 +53,35 @@ def build_distilbert(folder: Path, longest: int = 64) -> Path:
         n_layers=2,
         n_heads=4,
         hidden_dim=64,
+        initializer_range=spread,
         max_position_embeddings=longest,
         pad_token_id=words.pad_token_id,
     )
     return _saved(folder, DistilBertModel(config), words)
+
+
+def build_of_kind(folder: Path, kind: str, longest: int = 32) -> Path:
+    """A BERT (which reads types of tokens), a RoBERTa (whose positions begin behind the padding's) or a GPT-2.
+
+    The GPT-2 has no token to pad with, only one that ends texts.
+    """
+    torchvision.mend()
+    import torch
+    from transformers import BertConfig, BertModel, GPT2Config, GPT2Model, RobertaConfig, RobertaModel
+
+    torch.manual_seed(3)
+    words = tokenizer(longest)
+    small = {"hidden_size": WIDTH, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    small |= {"vocab_size": len(words), "pad_token_id": words.pad_token_id, "initializer_range": 0.1}
+    if kind == "bert":
+        words.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
+        return _saved(folder, BertModel(BertConfig(**small, max_position_embeddings=longest)), words)
+    if kind == "roberta":
+        return _saved(folder, RobertaModel(RobertaConfig(**small, max_position_embeddings=longest + 2)), words)
+    words.eos_token, words.pad_token = "[SEP]", None
+    ends = {"bos_token_id": None, "eos_token_id": words.eos_token_id}
+    config = GPT2Config(vocab_size=len(words), n_embd=WIDTH, n_layer=2, n_head=4, n_positions=longest, **ends)
+    return _saved(folder, GPT2Model(config), words)
 
 
 def build_mpnet(folder: Path, longest: int = 64) -> Path:

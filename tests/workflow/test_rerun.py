@@ -9,7 +9,7 @@ from harness import DEMO, demo_rows
 from triptych.core.units import shard_of
 
 AGGREGATES = {"all", "pool_feature", "make_labels", "make_splits", "train_model", "fuse_models", "evaluate_model"}
-AGGREGATES |= {"compare_models", "find_label_hints", "collect_status", "build_report"}
+AGGREGATES |= {"compare_models", "find_label_hints", "collect_status", "build_report", "find_duplicates"}
 
 
 def rules(jobs):
@@ -70,7 +70,7 @@ def test_one_label_changed_runs_no_media_and_no_encoder(workflow):
     assert workflow.rows[-1]["topic"] != workflow.rows[2]["topic"]
     workflow.rows[-1]["topic"] = workflow.rows[2]["topic"]
     workflow.write()
-    assert rules(workflow.plan()) == AGGREGATES - {"pool_feature"}
+    assert rules(workflow.plan()) == AGGREGATES - {"pool_feature", "find_duplicates"}
 
 
 def test_a_title_changed_rewrites_the_report_alone(workflow):

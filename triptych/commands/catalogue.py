@@ -16,10 +16,10 @@ from triptych.core.config import Study
 
 @dataclass(frozen=True)
 class Part:
-    """An encoder, a transcriber, a model of labels or one that is fine-tuned.
+    """An encoder, a transcriber, a model of labels, summaries or pictures, or one that is fine-tuned.
 
     Attributes:
-        kind: `encoder`, `transcriber`, `relabel` or `model`.
+        kind: `encoder`, `transcriber`, `relabel`, `summary`, `imagine` or `model`.
         name: in the study file; the registered name otherwise.
         use: registered name or import path.
         owner: the class, with its card.
@@ -83,6 +83,14 @@ def parts_of(study: Study) -> tuple[list[Part], list[str]]:
         if section.use == "nli":
             card = _card("nli", "models", ("transformers", "torch"), "of the model", weights="folder")
             found.append(Part("relabel", name, "nli", SimpleNamespace(card=card), section.model_dump()))
+    for name, section in study.summaries.items():
+        if section.use == "transformers":
+            card = _card("summary", "models", ("transformers", "torch"), "of the model", weights="folder")
+            found.append(Part("summary", name, section.use, SimpleNamespace(card=card), section.model_dump()))
+    for name, section in study.imagine.items():
+        packages = ("diffusers", "transformers", "torch")
+        card = _card("imagine", "diffusion", packages, "of the model", weights="folder")
+        found.append(Part("imagine", name, "diffusers", SimpleNamespace(card=card), section.model_dump()))
     for name, model in study.models.items():
         if model.head == "finetune":
             card = _card("finetune", "models", checkpoint.PACKAGES, "of the model", weights="folder")

@@ -16,6 +16,7 @@ from triptych.core import weights
 
 #: What is given by parts without arrays.
 GIVES = {"encoder": "arrays of the model", "transcriber": "segments of text", "relabel": "labels", "model": "classes"}
+GIVES |= {"summary": "short texts", "imagine": "pictures"}
 
 
 def describe(part: Part) -> dict[str, Any]:

@@ -106,6 +106,9 @@ def collect(study: Study, corpus: Corpus) -> list[Stage]:
     stages += [_embeddings(paths, encoder, shards) for encoder in study.encoders]
     stages += [_feature(paths, feature, slugs) for feature in study.features]
     stages += [_relabelled(paths, name, slugs) for name in study.relabel]
+    for name in study.imagine:
+        files = {shard: paths.imagined(name, shard) for shard in shards}
+        stages.append(_stores(paths, f"imagine/{name}", files, f"imagine-{name}", shards))
     return stages
 
 
@@ -154,13 +157,19 @@ def _texts(paths: Paths, name: str, files: dict[str, str], jobs: str, shards: di
 
 
 def _embeddings(paths: Paths, encoder: str, shards: dict[str, list[str]]) -> Stage:
+    files = {shard: paths.embeddings(encoder, shard) for shard in shards}
+    return _stores(paths, f"embeddings/{encoder}", files, f"embed-{encoder}", shards)
+
+
+def _stores(paths: Paths, name: str, files: dict[str, str], jobs: str, shards: dict[str, list[str]]) -> Stage:
+    """A stage whose files, by shard, are of the store."""
     from triptych.core.store import DamagedStore, read_index
 
-    name = f"embeddings/{encoder}"
-    stage = Stage(name, sum(map(len, shards.values())), bytes=disk_use(f"{paths.root}/{name}"))
-    stage.seconds = _job_seconds(paths, f"embed-{encoder}")
+    stage = Stage(name, sum(map(len, shards.values())))
+    stage.bytes = disk_use(Path(next(iter(files.values()))).parent) if files else 0
+    stage.seconds = _job_seconds(paths, jobs)
     for shard, members in shards.items():
-        path = Path(paths.embeddings(encoder, shard))
+        path = Path(files[shard])
         wanted, known = set(members), {}
         # Batches of a job that is under way lie beside the file until it is replaced whole.
         for part in [path, *sorted(path.with_suffix(".parts").glob("*.h5"))]:

@@ -22,7 +22,7 @@ from triptych.core.files import replace_text
 ROOT = Path(__file__).resolve().parents[2]
 #: Environment -> files of rules whose scripts run in it.
 STAGES = {
-    "media": ("intake", "media"),
+    "media": ("intake", "media", "duplicates"),
     "speech": ("transcribe",),
     "encoders": ("embed",),
     "learn": ("task", "classify", "fuse", "curves"),

@@ -135,6 +135,10 @@ class Paths:
         """Videos that a task leaves out, since near-duplicates of them lie in other folds."""
         return f"{self.root}/tasks/{task}/refused.json"
 
+    def task_duplicates(self, task: str) -> str:
+        """Near-duplicates among the labelled videos of a task: groups, labels, and what became of each pair."""
+        return f"{self.root}/tasks/{task}/duplicates.csv"
+
     def summary(self, name: str, shard: str) -> str:
         """Short texts of a shard's videos, in the form of a transcript."""
         return f"{self.root}/summaries/{name}/{shard}.jsonl"

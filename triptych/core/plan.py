@@ -181,6 +181,15 @@ class Plan:
             return [self.paths.manifest("fetch", video) for video in self.downloads]
         return []
 
+    def duplicate_pairs(self) -> list[str]:
+        """The table of near-duplicates; none when nothing is asked for."""
+        section = self.study.duplicates
+        return [self.paths.duplicates] if section.use or section.features else []
+
+    def task_pairs(self, task: str) -> list[str]:
+        """The near-duplicates that the splits of a task look at."""
+        return self.duplicate_pairs() if self.study.tasks[task].duplicates == "refuse" else []
+
     def task_relabel(self, task: str) -> list[str]:
         """The zero-shot labels that a task takes."""
         label = self.study.tasks[task].label

@@ -50,6 +50,7 @@ STAGES = {
     "pool": "encoders/pooling.py",
     "relabel": "learn/relabel.py",
     "review": "learn/review.py",
+    "duplicates": "learn/duplicates.py",
     "labels": "learn/tasks.py",
     "splits": "learn/splits.py",
     "predict": "learn/predict.py",

@@ -50,7 +50,7 @@ def distributions(path: Path | str, parts: Sequence[tuple[str, Mapping[str, Any]
                 axes.axvline(told[name], color=colour, linewidth=1, linestyle=(0, (3, 2)))
             axes.margins(y=0.12)
             if place == 1:
-                axes.legend(frameon=False, fontsize=8, loc="upper left")
+                axes.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2)
             if place == len(parts):
                 axes.set_xlabel(f"{axis}; share of the pairs; dashed: means")
         memory = io.BytesIO()

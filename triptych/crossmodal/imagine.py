@@ -90,9 +90,12 @@ def paint_shard(
             done[video] = _entry(video, keys[video], _prompt(given[video]), brush)
             shelf.spill([done[video]])
         for video, one in given.items():
-            if video not in done:
-                chosen = one.outcome if video in painted else Outcome("absent", "not_chosen", "`videos` leaves it out")
-                done[video] = Entry(video, keys[video], chosen)
+            if video not in done and one.outcome.ok:
+                # A key of its own: what is not painted now may be later.
+                left = Outcome("absent", "not_chosen", "`videos` leaves it out")
+                done[video] = Entry(video, digest_json([keys[video], left.reason]), left)
+            elif video not in done:
+                done[video] = Entry(video, keys[video], one.outcome)
         shelf.replace(done.values(), {"imagine": name})
     counts["cut"] = sum("prompt_cut" in one.outcome.warnings for one in done.values())
     for one in done.values():

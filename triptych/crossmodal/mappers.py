@@ -26,6 +26,8 @@ PENALTIES = tuple(10.0**power for power in np.arange(-4, 4.5, 0.5))
 #: Numbers of components that PLS chooses among, and regularisations that CCA chooses among, in the same shares.
 COMPONENTS = (1, 2, 3, 5, 8, 12, 20)
 REGULARISATIONS = (0.01, 0.1, 1.0, 10.0)
+#: What keeps the residuals of left-out groups finite where a group alone decides its own prediction.
+SINGULAR = 1e-9
 #: Singular values below this share of the largest are rounding noise.
 NOISE = 1e-7
 
@@ -83,21 +85,20 @@ def faults(method: str, given: Any) -> list[str]:
     return [f"{method}.{one}" for one in param_faults(PARAMETERS[method], given)]
 
 
-def make(method: str, given: Mapping[str, Any], seed: int, threads: int, cache: Decompositions) -> Mapper:
+def make(method: str, given: Mapping[str, Any], seed: int, cache: Decompositions) -> Mapper:
     """A mapper, not yet fitted.
 
     Args:
         method: its name.
         given: its parameters of the study file.
         seed: of what is random.
-        threads: it may use.
         cache: decompositions that methods and pairs of features share.
     """
     params = complete(PARAMETERS[method], given)
     if method in SEEDED:
         from triptych.crossmodal.towers import Towers
 
-        return Towers(params, contrastive=method == "infonce", seed=seed, threads=threads)
+        return Towers(params, contrastive=method == "infonce", seed=seed)
     return {"ridge": Ridge, "pls": Pls, "cca": Cca}[method](params, cache)
 
 
@@ -185,18 +186,23 @@ def best_penalty(parts: Decomposition, turned: np.ndarray, y: np.ndarray, groups
     With H the hat matrix, the residuals of a left-out group are (I - H_gg)^-1 (y - H y)_g.
     """
     blocks = _blocks(groups)
-    alone = np.array([rows[0] for rows in blocks if len(rows) == 1], dtype=int)
+    # Groups of one size go together.
+    stacks = [np.stack([rows for rows in blocks if len(rows) == size]) for size in sorted({*map(len, blocks)})]
     best = (np.inf, PENALTIES[-1])
     for penalty in reversed(PENALTIES):
         kept = parts.values**2 / (parts.values**2 + penalty * parts.scale)
         residual = y - parts.left @ (kept[:, None] * turned)
-        # The mean is fitted too: 1/n is what it adds to the hat matrix.
-        single = np.maximum(1.0 - (parts.left[alone] ** 2) @ kept - 1.0 / len(y), 1e-9)
-        error = float(((residual[alone] ** 2).sum(axis=1) / single**2).sum())
-        for rows in (rows for rows in blocks if len(rows) > 1):
+        error = 0.0
+        for rows in stacks:
             left = parts.left[rows]
-            inside = np.eye(len(rows)) - (left * kept) @ left.T - 1.0 / len(y)
-            error += float((np.linalg.lstsq(inside, residual[rows], rcond=None)[0] ** 2).sum())
+            # The mean is fitted too: 1/n is what it adds to the hat matrix.
+            if rows.shape[1] == 1:
+                inside = 1.0 - (left[:, 0] ** 2) @ kept - 1.0 / len(y)
+                alone = residual[rows[:, 0]] / np.maximum(inside, SINGULAR)[:, None]
+            else:
+                inside = np.eye(rows.shape[1]) - (left * kept) @ left.transpose(0, 2, 1) - 1.0 / len(y)
+                alone = np.linalg.solve(inside + SINGULAR * np.eye(rows.shape[1]), residual[rows])
+            error += float((alone**2).sum())
         if error < best[0] * (1 - 1e-9):
             best = (error, penalty)
     return best[1]

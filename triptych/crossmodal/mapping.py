@@ -60,7 +60,7 @@ class Corpus:
         blocks: feature -> its rows over these videos.
         reduce: width that an autoencoder brings features to, or None.
         seed: of the autoencoder.
-        threads: that it may use.
+        threads: that the autoencoder may use.
     """
 
     data: Labels
@@ -69,7 +69,7 @@ class Corpus:
     reduce: int | None = None
     seed: int = 0
     threads: int = 1
-    _made: dict[tuple, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    _made: dict[tuple, tuple[np.ndarray, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.groups = np.array(self.data.groups, dtype=object)
@@ -80,30 +80,43 @@ class Corpus:
         return self.blocks[source].present & self.blocks[target].present
 
     def matrices(self, name: str, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Standardised rows of a feature: of the training and of the test videos. Made once for a fold."""
+        """Standardised rows of a feature: of the training and of the test videos.
+
+        Pairs that share training videos get the same array of them, made once for a fold.
+        """
         key = (name, train.tobytes())
+        block = self.blocks[name]
+        block.fit(train)
         if key not in self._made:
-            block = self.blocks[name]
-            block.fit(train)
-            found = [block.transform(rows, beside=False) for rows in (train, test)]
-            if self.reduce is not None and found[0].shape[1] > self.reduce and found[0].any():
-                found = self._reduced(found)
-            self._made[key] = (found[0], found[1])
-        return self._made[key]
-
-    def _reduced(self, found: list[np.ndarray]) -> list[np.ndarray]:
-        """Rows of the autoencoder's narrow layer, standardised by the training videos again."""
-        from triptych.learn.networks.autoencoder import Autoencoder
-
-        coder = Autoencoder(self.reduce, self.seed, threads=self.threads).fit(found[0])
-        narrow = [np.asarray(coder.transform(rows), np.float64) for rows in found]
-        block = FeatureBlock("reduced", narrow[0], np.ones(len(narrow[0]), dtype=bool), [""] * len(narrow[0]))
-        block.fit(np.arange(len(narrow[0])))
-        return [(rows - block.mean) * block.scale for rows in narrow]
+            x = block.transform(train, beside=False)
+            narrow = None
+            if self.reduce is not None and x.shape[1] > self.reduce and x.any():
+                narrow = _Narrow(x, self.reduce, self.seed, self.threads, self.groups[train].tolist())
+                x = narrow.transform(x)
+            self._made[key] = (x, narrow)
+        x, narrow = self._made[key]
+        asked = block.transform(test, beside=False)
+        return x, asked if narrow is None else narrow.transform(asked)
 
     def forget(self) -> None:
         """Drop the matrices of a fold that is done."""
         self._made.clear()
+
+
+class _Narrow:
+    """An autoencoder's narrow layer, standardised by the training videos again."""
+
+    def __init__(self, x: np.ndarray, width: int, seed: int, threads: int, groups: list[str]) -> None:
+        from triptych.learn.networks.autoencoder import Autoencoder
+
+        self.coder = Autoencoder(width, seed, threads=threads).fit(x, groups=groups)
+        code = np.asarray(self.coder.transform(x), np.float64)
+        self.block = FeatureBlock("narrow", code, np.ones(len(code), dtype=bool), [])
+        self.block.fit(np.arange(len(code)))
+
+    def transform(self, rows: np.ndarray) -> np.ndarray:
+        code = np.asarray(self.coder.transform(rows), np.float64)
+        return (code - self.block.mean) * self.block.scale
 
 
 @dataclass
@@ -162,6 +175,7 @@ def run_mapping(
     bootstrap: int = 2000,
     seed: int = 0,
     threads: int = 1,
+    refused: Path | str | None = None,
 ) -> dict[str, Any]:
     """Map features to one another and write the scores.
 
@@ -178,6 +192,7 @@ def run_mapping(
         bootstrap: resamples of the intervals.
         seed: of resamples and permutations.
         threads: of this job.
+        refused: refused.json of the task: near-duplicates that count as unlabelled.
 
     Returns:
         What is written to `json`; the same inputs give the same bytes.
@@ -190,7 +205,7 @@ def run_mapping(
 
     section = section if isinstance(section, Section) else Section.model_validate(section)
     task = as_task(task)
-    data = read_labels(labels).labelled()
+    data = read_labels(labels, refused).labelled()
     blocks = {one: _block(one, features[one], data.videos) for one in section.features}
     corpus = Corpus(data, folds_of(splits, data, task), blocks, section.reduce, task.seed, threads)
     with threadpool_limits(limits=threads):
@@ -286,7 +301,7 @@ class _Pair:
                     queries = np.zeros_like(gallery)
                 else:
                     given = section.params.get(method, {})
-                    mapper = mappers.make(method, given, corpus.seed + repeat + 1000 * run, corpus.threads, cache)
+                    mapper = mappers.make(method, given, corpus.seed + repeat + 1000 * run, cache)
                     mapper.fit(x, y, groups)
                     self.chosen[method].append({"repeat": repeat, "fold": fold, "run": run, **mapper.chosen})
                     queries, places = mapper.transform(asked), mapper.place(gallery)

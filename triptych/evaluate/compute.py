@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from triptych.core.paths import Paths
-from triptych.evaluate.modality import encoders_of, members, models_of, panels, transcripts_of
+from triptych.evaluate.modality import encoders_of, members, models_of, panels, summaries_of, transcripts_of
 
 STAGES = ("media", "transcribe", "embed", "train")
 
@@ -35,7 +35,7 @@ def _seconds(path: Path) -> list[float]:
 
 
 def compute_seconds(paths: Paths, study: Mapping[str, Any], task: str) -> dict[str, dict[str, float]]:
-    """Seconds by stage of each model of a task: probing and decoding, transcripts, encoders and pooling, training.
+    """Seconds by stage of each model of a task: probing and decoding, texts, encoders and pooling, training.
 
     Args:
         paths: files of the study.
@@ -66,7 +66,8 @@ def compute_seconds(paths: Paths, study: Mapping[str, Any], task: str) -> dict[s
                 seconds("audio") if heard else None,
                 seconds("keyframes") if seen else None,
             ],
-            "transcribe": [seconds(f"transcripts-{source}") for source in transcripts_of(model, study)],
+            "transcribe": [seconds(f"transcripts-{source}") for source in transcripts_of(model, study)]
+            + [seconds(f"summaries-{name}") for name in summaries_of(model, study)],
             "embed": [seconds(f"embed-{encoder}") for encoder in encoders]
             + [seconds("features", feature) for feature in sorted(features)],
             "train": [seconds(f"train-{task}", one) for one in [name, *others]],

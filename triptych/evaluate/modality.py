@@ -38,16 +38,27 @@ def transcripts_of(model: Mapping[str, Any], study: Mapping[str, Any]) -> list[s
 
     The resolved transcript is `text`, and depends on all sources of what is said.
     """
+    fields = _fields(model, study)
+    for name in summaries_of(model, study):
+        fields.update(study["summaries"][name].get("text") or ())
+    if "transcript" in fields:
+        fields |= {"text", *(name for name, source in study["transcripts"].items() if source.get("use") != "ocr")}
+    return [name for name in (*study["transcripts"], "text") if name in fields]
+
+
+def summaries_of(model: Mapping[str, Any], study: Mapping[str, Any]) -> list[str]:
+    """Summaries that a model depends on, as `transcripts_of` has transcripts."""
+    return [name for name in study.get("summaries") or () if name in _fields(model, study)]
+
+
+def _fields(model: Mapping[str, Any], study: Mapping[str, Any]) -> set[str]:
+    """Text fields that a model, its members and its encoders read."""
     fields = {field for part in (model, *_members(model, study)) for field in part.get("text") or ()}
     for encoder in encoders_of(model, study):
         section = study["encoders"][encoder]
         if _panel(section) == "said":
             fields.update(section.get("text") or ())
-    for name in fields & set(study.get("summaries") or ()):
-        fields.update(study["summaries"][name].get("text") or ())
-    if "transcript" in fields:
-        fields |= {"text", *(name for name, source in study["transcripts"].items() if source.get("use") != "ocr")}
-    return [name for name in (*study["transcripts"], "text") if name in fields]
+    return fields
 
 
 def panels(model: Mapping[str, Any], study: Mapping[str, Any]) -> list[str]:

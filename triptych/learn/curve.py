@@ -44,6 +44,7 @@ def learning_curve(
     fields: Mapping[str, Mapping[str, str]] | None = None,
     title: str = "",
     threads: int = 1,
+    refused: Path | str | None = None,
     device: str = "cpu",
 ) -> dict[str, Any]:
     """Fit a model on shares of its training folds, and write its learning curve.
@@ -62,6 +63,7 @@ def learning_curve(
         fields: column of the table -> slug -> text.
         title: a line above the picture.
         threads: threads of this job.
+        refused: refused.json of the task: near-duplicates that count as unlabelled.
         device: that networks are fitted on: `cpu` or `cuda:0`.
 
     Returns:
@@ -79,7 +81,7 @@ def learning_curve(
     task = as_task(task)
     if faults := validate(model, name):
         raise ValueError("\n".join(faults))
-    data = read_labels(labels).labelled()
+    data = read_labels(labels, refused).labelled()
     folds = folds_of(splits, data, task)
     given = features or {}, transcripts or {}, fields or {}
     blocks = predict._blocks(model, data.videos, *given, data, task.seed, threads)

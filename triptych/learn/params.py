@@ -187,10 +187,10 @@ TUNE_PARAMS: dict[str, Param] = {
         "lowest layers, embeddings with them, that stay as they are; `all`: only the new head learns",
     ),
     "loss": Param(
-        None,
-        _one_of(None, *SINGLE, *MULTI),
-        "null, " + ", ".join(f"`{name}`" for name in (*SINGLE, *MULTI)),
-        f"null for `{SINGLE[0]}`, or `{MULTI[0]}` with several labels a video, for which the last three are",
+        "auto",
+        _one_of("auto", *SINGLE, *MULTI),
+        ", ".join(f"`{name}`" for name in ("auto", *SINGLE, *MULTI)),
+        f"`auto`: `{SINGLE[0]}` for one class a video (the only one there), `{MULTI[0]}` for several labels",
     ),
     "gamma": Param(2.0, _number(0, 20), "0 to 20", "`focal`: focus"),
     "gamma_neg": Param(4.0, _number(0, 20), "0 to 20", "`asymmetric`: focus of absent labels"),
@@ -334,11 +334,6 @@ def markdown(tables: Mapping[str, Mapping[str, Param]] | None = None) -> dict[st
     tables |= {f"late: {name}": known for name, known in FUSION_PARAMS.items()}
     tables["choice"] = SELECT_PARAMS
     return {name: "\n".join(_rows(known)) for name, known in tables.items()}
-
-
-def tuning_markdown() -> str:
-    """The table of docs/finetune.md."""
-    return "\n".join(_rows(TUNE_PARAMS))
 
 
 def _rows(known: Mapping[str, Param]) -> list[str]:

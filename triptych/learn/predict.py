@@ -159,6 +159,7 @@ def run_model(
     inner: int = 0,
     balance: Path | str | None = None,
     threads: int = 1,
+    refused: Path | str | None = None,
     device: str = "cpu",
     checkpoint: Path | str | None = None,
     task_name: str = "",
@@ -180,6 +181,7 @@ def run_model(
         inner: inner folds for which it must also predict, because a stack reads it (`Study.inner_folds`); 0 for none.
         balance: where the label distribution before and after balancing goes: a picture (`.svg`) or numbers (`.json`).
         threads: threads of this job.
+        refused: refused.json of the task: near-duplicates that count as unlabelled.
         device: `cpu` or `cuda:0`, for fine-tuned networks.
         checkpoint: folder for a fine-tuned network that is fitted on all labelled videos.
         task_name: the task's name, for what is written beside the checkpoint.
@@ -198,7 +200,7 @@ def run_model(
     faults = validate(model, name)
     if faults:
         raise ValueError("\n".join(faults))
-    everything = read_labels(labels)
+    everything = read_labels(labels, refused)
     data, unlabelled = everything.labelled(), everything.unlabelled()
     folds = folds_of(splits, data, task)
     decide.refuse(model, task.multi_label, len(data.classes))

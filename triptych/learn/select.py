@@ -7,6 +7,7 @@ every candidate have this file as an input.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from itertools import product
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from triptych.core.config import Model, Task
-from triptych.core.files import digest_json, read_json, replace_json
+from triptych.core.files import canonical_json, digest_json, read_json, replace_json
 from triptych.evaluate import scores
 from triptych.evaluate.predictions import Predictions, Repeat
 from triptych.learn import fusion, seeds
@@ -41,6 +42,7 @@ def select_model(
     splits: Path | str,
     members: Mapping[str, Path | str],
     out: Path | str,
+    refused: Path | str | None = None,
 ) -> dict[str, Any]:
     """Choose one candidate for each repeat, seed and fold, and write what was chosen.
 
@@ -52,6 +54,7 @@ def select_model(
         splits: the split file.
         members: candidate -> its predictions file, of which inner rows alone are read.
         out: where the selection goes.
+        refused: refused.json of the task: near-duplicates that count as unlabelled.
 
     Returns:
         What was written: `model`, `by`, `candidates`, `inner` (candidate -> sha256 of its inner rows), `folds` (a
@@ -67,7 +70,7 @@ def select_model(
     faults = validate(model, name)
     if faults:
         raise ValueError("\n".join(faults))
-    data = read_labels(labels).labelled()
+    data = read_labels(labels, refused).labelled()
     folds = folds_of(splits, data, task)
     by = values_of(SELECT_PARAMS, model.params)["by"]
     read = {one: fusion.read_member(members[one], one, data, "inner") for one in model.select}
@@ -129,16 +132,17 @@ def overall(folds: list[dict[str, Any]], by: str) -> str:
 
 
 def digest(parts: Mapping[Key, Part]) -> str:
-    """The sha256 of inner rows: videos, folds, seeds, probabilities, decisions and truths."""
-    rows = []
+    """The sha256 of inner rows: repeats, folds, seeds, videos, probabilities, decisions, truths and what is covered."""
+    whole = hashlib.sha256()
     for key in sorted(parts):
         part = parts[key]
         order = np.argsort(np.asarray(part.videos, dtype=object).astype(str), kind="stable")
-        numbers = (part.probability, part.decision, part.truth, part.covered)
-        rows.append(
-            [*key[1:3], part.seed, [part.videos[row] for row in order], *(one[order].tolist() for one in numbers)]
-        )
-    return digest_json(rows)
+        head = [part.repeat, part.outer, part.seed, [part.videos[row] for row in order]]
+        whole.update(canonical_json(head).encode())
+        whole.update(np.ascontiguousarray(part.probability[order], dtype="<f8").tobytes())
+        for one in (part.decision, part.truth, part.covered):
+            whole.update(np.ascontiguousarray(one[order], dtype=np.uint8).tobytes())
+    return whole.hexdigest()
 
 
 def read_selection(path: Path | str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Splits: repeated stratified group k-fold in an append-only file that is meant to be committed.
 
 A row of the file is never changed. A new video of a known group joins the fold of its group; new groups are
-assigned greedily, given the present state; rows of videos that left the table stay and do no harm.
+assigned greedily, given the present state; rows of videos that left the table stay and do no harm. Groups that
+near-duplicates tie are assigned as one (see `ties`).
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ import numpy as np
 
 from triptych.core.config import Task
 from triptych.core.files import replace_text
-from triptych.learn.tasks import Labels, as_task, read_labels
+from triptych.learn import ties
+from triptych.learn.labels import Labels, read_labels
+from triptych.learn.pairs import read_pairs
+from triptych.learn.tasks import as_task
 
-VERSION = "1"
+VERSION = "2"
 HEADER = ("video", "group", "repeat", "fold")
 
 
@@ -137,16 +141,26 @@ def write_splits(path: Path | str, rows: Sequence[Split]) -> None:
     replace_text(path, out.getvalue())
 
 
-def update_splits(labels: Path | str, splits: Path | str, task: Task | dict) -> list[str]:
+def update_splits(
+    labels: Path | str,
+    splits: Path | str,
+    task: Task | dict,
+    pairs: Path | str | None = None,
+    refused: Path | str | None = None,
+    duplicates: Path | str | None = None,
+) -> list[str]:
     """Append to the split file what the labelled videos of `labels` need.
 
     Args:
         labels: labels.parquet of the task.
         splits: the split file; made when absent.
         task: the task's section of the study file.
+        pairs: pairs.csv, the near-duplicates of the study; None when they are not looked at.
+        refused: where the videos go that are left out for a near-duplicate in another fold (`refused.json`).
+        duplicates: where the near-duplicates of the task go, a table.
 
     Returns:
-        Notes for the log: rows added, classes that do not occur in every fold.
+        Notes for the log: rows added, near-duplicates, classes that do not occur in every fold.
 
     Raises:
         SplitError: the file contradicts the table or the study file; the message names the choices.
@@ -154,32 +168,70 @@ def update_splits(labels: Path | str, splits: Path | str, task: Task | dict) -> 
     task = as_task(task)
     data = read_labels(labels).labelled()
     before = read_splits(splits)
-    wanted, notes = extend(before, data, task, str(splits))
+    _same_groups(before, data, str(splits))
+    settled = ties.Settled()
+    if pairs is not None and task.duplicates == "refuse":
+        settled = ties.settle(read_pairs(pairs), data, _standing(before, data, task, str(splits)), _held(before))
+    used = data.without(settled.refused)
+    if len(used.classes) < 2:
+        raise SplitError(
+            f"{splits}: fewer than two classes are left beside near-duplicates; see `duplicates` in the docs"
+        )
+    wanted, notes = extend(before, used, task, str(splits), settled)
     write_splits(splits, before + wanted)
-    return [f"{len(wanted)} rows added to {len(before)}", *notes]
+    if refused is not None:
+        ties.write_refused(refused, settled)
+    if duplicates is not None:
+        ties.write_table(duplicates, settled, data)
+    return [f"{len(wanted)} rows added to {len(before)}", *ties.notes(settled, data), *notes]
 
 
-def extend(before: list[Split], data: Labels, task: Task, path: str = "split file") -> tuple[list[Split], list[str]]:
+def _held(before: Sequence[Split]) -> set[str]:
+    return {row.video for row in before}
+
+
+def _standing(before: Sequence[Split], data: Labels, task: Task, path: str) -> dict[str, dict[int, int]]:
+    """Group -> repeat -> fold, of groups whose folds stand: in the file, or as the table says."""
+    if task.folds == "predefined":
+        return {group: {0: fold} for group, fold in zip(data.groups, data.folds, strict=True)}
+    found: dict[str, dict[int, int]] = defaultdict(dict)
+    for repeat in sorted({row.repeat for row in before}):
+        for group, fold in _group_folds([row for row in before if row.repeat == repeat], path).items():
+            found[group][repeat] = fold
+    return dict(found)
+
+
+def extend(
+    before: list[Split], data: Labels, task: Task, path: str = "split file", settled: ties.Settled | None = None
+) -> tuple[list[Split], list[str]]:
     """The rows to append so that each video of `data` has a fold in each repeat, and notes."""
+    settled = settled or ties.Settled()
     _same_groups(before, data, path)
     if task.folds == "predefined":
         return _predefined(before, data, path)
     folds, wanted, notes = task.folds, [], []
+    tied = [settled.root(group) for group in data.groups]
+    if len(set(tied)) < min(folds, len(set(data.groups))):
+        raise SplitError(
+            f"{path}: near-duplicates tie the groups of the labelled videos to {len(set(tied))}, fewer than the "
+            f"{folds} folds; use fewer `folds`, or `duplicates: ignore` for this task"
+        )
     for repeat in range(task.repeats):
         rows = [row for row in before if row.repeat == repeat]
         known = _group_folds(rows, path)
         used = len(set(known.values()))
-        if rows and (max(known.values()) >= folds or used < min(folds, len(known))):
+        if rows and (max(known.values()) >= folds or used < min(folds, len({settled.root(one) for one in known}))):
             raise SplitError(
                 f"{path} has {max(used, max(known.values()) + 1)} folds in repeat {repeat}, the study file asks for "
                 f"{folds}: set `folds` as in the file, or move the file away to make new splits"
             )
-        found = assign(data.groups, data.targets, folds, f"{task.seed}\x1f{repeat}", known)
+        roots = {settled.root(group): fold for group, fold in known.items()}
+        found = assign(tied, data.targets, folds, f"{task.seed}\x1f{repeat}", roots)
         have = {row.video for row in rows}
-        for video, group in zip(data.videos, data.groups, strict=True):
+        for video, group, root in zip(data.videos, data.groups, tied, strict=True):
             if video not in have:
-                wanted.append(Split(video, group, repeat, found[group]))
-        where = np.array([found[group] for group in data.groups], dtype=int)
+                wanted.append(Split(video, group, repeat, found[root]))
+        where = np.array([found[root] for root in tied], dtype=int)
         for index, name in enumerate(data.classes):
             missing = sorted(set(range(folds)) - set(where[data.targets[:, index]].tolist()))
             if missing:

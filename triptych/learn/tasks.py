@@ -1,81 +1,27 @@
 """Tasks: which labels and which group each video has, and why a video has none.
 
-Class lists are resolved here, in a job, never in the DAG. The result is `labels.parquet`, a row a video in the order
-of the slugs: `video`, `labels` (joined by `;`; null: unlabelled), `group`, `fold` (predefined; else null) and `reason`
-(null, or why the video is unlabelled: `no_label`, `no_metadata`, `no_group`, `few_groups`).
+Class lists are resolved here, in a job, never in the DAG. The result is `labels.parquet` (see `labels`).
 """
 
 from __future__ import annotations
 
-import io
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from triptych.core.config import Metadata, Relabelled, Task, nearest
-from triptych.core.files import replace_bytes
+from triptych.learn.labels import Labels, read_labels, summary, write_labels
 
-VERSION = "1"
+__all__ = ["Labels", "TaskError", "as_task", "make_labels", "read_labels", "read_metadata", "resolve", "summary"]
+
+VERSION = "2"
 #: Most names that a message lists.
 SHOWN = 8
 
 
 class TaskError(ValueError):
     """A task that cannot be learned as it is; the message says where and what to do."""
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Labels and groups of the videos of a task, in the order of the slugs.
-
-    Attributes:
-        videos: slugs.
-        labels: the classes of each video, sorted; None when unlabelled.
-        groups: group of each video; None when there is none (only of unlabelled videos).
-        folds: predefined fold, or None.
-        reasons: None, or why the video is unlabelled.
-        notes: warnings for the log.
-    """
-
-    videos: list[str]
-    labels: list[tuple[str, ...] | None]
-    groups: list[str | None]
-    folds: list[int | None]
-    reasons: list[str | None]
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def classes(self) -> list[str]:
-        """The classes of the labelled videos, sorted."""
-        return sorted({one for labels in self.labels if labels is not None for one in labels})
-
-    @property
-    def targets(self) -> np.ndarray:
-        """Which classes each video has: (n, K) bool; rows of unlabelled videos are all False."""
-        column = {name: index for index, name in enumerate(self.classes)}
-        targets = np.zeros((len(self.videos), len(column)), dtype=bool)
-        for row, labels in enumerate(self.labels):
-            for one in labels or ():
-                targets[row, column[one]] = True
-        return targets
-
-    def take(self, rows: Iterable[int]) -> Labels:
-        """These rows alone."""
-        rows = list(rows)
-        columns = (self.videos, self.labels, self.groups, self.folds, self.reasons)
-        return Labels(*([column[row] for row in rows] for column in columns))
-
-    def labelled(self) -> Labels:
-        """The labelled videos alone."""
-        return self.take(row for row, labels in enumerate(self.labels) if labels is not None)
-
-    def unlabelled(self) -> list[str]:
-        """Slugs of the unlabelled videos."""
-        return [video for video, labels in zip(self.videos, self.labels, strict=True) if labels is None]
 
 
 def as_task(task: Task | Mapping[str, Any]) -> Task:
@@ -133,7 +79,7 @@ def resolve(
         raise TaskError(f"{where}: no labelled videos: {place} is empty for all {len(rows)} rows")
     groups = _groups(where, task, rows, labels, reasons, metadata)
     folds = _folds(where, task, rows, labels, groups)
-    found = Labels(slugs, labels, groups, folds, reasons, notes)
+    found = Labels(slugs, labels, groups, folds, reasons, [row.get("line") for row in rows], notes)
     _enough_groups(where, task, found)
     left = found.classes
     if len(left) < 2:
@@ -306,50 +252,3 @@ def _lines(rows, indices) -> str:
     return _some(
         [f"line {rows[i]['line']}: {rows[i]['slug']}" if "line" in rows[i] else rows[i]["slug"] for i in indices]
     )
-
-
-def write_labels(path: Path | str, labels: Labels) -> None:
-    """Write `labels.parquet`, whole or not at all; the same labels give the same bytes."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pa.table(
-        {
-            "video": pa.array(labels.videos, pa.string()),
-            "labels": pa.array([None if one is None else ";".join(one) for one in labels.labels], pa.string()),
-            "group": pa.array(labels.groups, pa.string()),
-            "fold": pa.array(labels.folds, pa.int64()),
-            "reason": pa.array(labels.reasons, pa.string()),
-        }
-    )
-    out = io.BytesIO()
-    pq.write_table(table, out, compression="zstd")
-    replace_bytes(path, out.getvalue())
-
-
-def read_labels(path: Path | str) -> Labels:
-    """Read `labels.parquet`."""
-    import pyarrow.parquet as pq
-
-    # partitioning off: a folder named like `a=b` is a folder, no column.
-    table = pq.read_table(path, partitioning=None).to_pydict()
-    return Labels(
-        videos=table["video"],
-        labels=[None if text is None else tuple(text.split(";")) for text in table["labels"]],
-        groups=table["group"],
-        folds=table["fold"],
-        reasons=table["reason"],
-    )
-
-
-def summary(labels: Labels) -> dict[str, Any]:
-    """Numbers for logs and the report: videos and groups a class, unlabelled videos by reason."""
-    videos = Counter(one for found in labels.labels for one in found or ())
-    groups: dict[str, set] = defaultdict(set)
-    for found, group in zip(labels.labels, labels.groups, strict=True):
-        for one in found or ():
-            groups[one].add(group)
-    return {
-        "classes": {one: {"videos": videos[one], "groups": len(groups[one])} for one in sorted(videos)},
-        "unlabelled": dict(sorted(Counter(reason for reason in labels.reasons if reason).items())),
-    }

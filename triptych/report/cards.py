@@ -84,7 +84,7 @@ def video_cards(
 
 def task_predictions(
     found: Mapping[str, Predictions],
-    new: Mapping[str, Mapping[str, np.ndarray]],
+    new: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]],
     places: Mapping[str, tuple[str | None, int | None]],
     grouped: bool,
 ) -> dict[str, dict[str, Any]]:
@@ -92,14 +92,14 @@ def task_predictions(
 
     Args:
         found: model -> out-of-fold predictions, all on the same videos.
-        new: model -> unlabelled video -> probabilities (K,).
+        new: model -> unlabelled video -> probabilities (K,), decisions (K,).
         places: video -> (group, predefined fold).
         grouped: whether the task has groups.
 
     Returns:
         video -> {truth: class indices or None, group, fold, models: [[decided indices, confidence, score, covered,
         [[index, probability], ...]], ...]} in the order of the models. Confidence and probabilities are means over
-        repeats, the score is the share of repeats that were right (F1 with several labels).
+        repeats and seeds, the score is the share of them that were right (F1 with several labels).
     """
     first = next(iter(found.values()))
     means = {name: np.mean([repeat.probability for repeat in one.repeats], axis=0) for name, one in found.items()}
@@ -117,24 +117,22 @@ def task_predictions(
         }
     for video in sorted({video for videos in new.values() for video in videos}):
         models = [
-            _prediction(new[name][video], _decided(new[name][video], first.multi), first.multi, None, True)
-            if video in new.get(name, {})
-            else None
+            _prediction(*new[name][video], first.multi, None, True) if video in new.get(name, {}) else None
             for name in found
         ]
         told[video] = _place(places.get(video), grouped) | {"truth": None, "models": models}
     return told
 
 
-def new_predictions(path: Path | str, classes: list[str]) -> dict[str, np.ndarray]:
-    """Predictions of unlabelled videos: video -> probabilities (K,), mean over repeats."""
+def new_predictions(path: Path | str, classes: list[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Predictions of unlabelled videos: video -> probabilities (K,) and decisions (K,), as the model made them."""
     from triptych.learn.table import read_predictions
 
-    sums: dict[str, list[np.ndarray]] = {}
-    for part in read_predictions(path, classes, "new").values():
-        for video, numbers in zip(part.videos, part.probability, strict=True):
-            sums.setdefault(video, []).append(numbers)
-    return {video: np.mean(numbers, axis=0) for video, numbers in sums.items()}
+    return {
+        video: (numbers, decided.astype(float))
+        for part in read_predictions(path, classes, "new").values()
+        for video, numbers, decided in zip(part.videos, part.probability, part.decision, strict=True)
+    }
 
 
 def sheet(paths: Paths, slug: str, folder: Path | str, embedded: bool) -> str | None:
@@ -228,12 +226,6 @@ def _brief(told: Mapping[str, Any], whole: bool) -> Mapping[str, Any]:
 
 def _place(place: tuple[str | None, int | None] | None, grouped: bool) -> dict[str, Any]:
     return {"group": place[0] if place and grouped else None, "fold": None}
-
-
-def _decided(probability: np.ndarray, multi: bool) -> np.ndarray:
-    if multi:
-        return (probability >= 0.5).astype(float)
-    return np.eye(len(probability))[int(probability.argmax())]
 
 
 def _prediction(probability, votes, multi: bool, score, covered) -> list[Any]:

@@ -55,12 +55,13 @@ def _match(name: str, told_of: Mapping[str, Any], study, paths: Paths, most: int
     told = read_json(paths.match(name, "json"))
     rows = [
         (f"{field}, {SCORES[score]}", one["used"], one[score])
-        for field, one in told["fields"].items()
+        for field in told_of["text"]
+        for one in [told["fields"][field]]
         for score in SCORES
     ]
     lines = [f"<h3>{escape(name)}: frames and text by {escape(told['encoder'])}</h3>", _apart(told, "videos")]
     lines.append(_table(rows, ("frames to text", "text to frames"), "Text and score"))
-    lines += [_without(field, one["without"], told["videos"]) for field, one in told["fields"].items()]
+    lines += [_without(field, told["fields"][field]["without"], told["videos"]) for field in told_of["text"]]
     lines.append(_drawn(paths.match(name, "svg"), "matched and mismatched pairs"))
     frames = study["encoders"][told_of["encoder"]].get("frames") or "keyframes"
     shown = [_matched(one, paths, frames) for one in some(told["shown"], most)]
@@ -77,7 +78,8 @@ def _imagine(name: str, told_of: Mapping[str, Any], study, paths: Paths, most: i
     cut = f" {told['cut']} texts were longer than the pipeline reads; their ends play no part." if told["cut"] else ""
     lines.append(
         f'<p class="small">{told["pictures"]} pictures of {told["used"]} videos by '
-        f"<code>{escape(told['model'])}</code>, held against keyframes by <code>{escape(told['encoder'])}</code>.{cut}</p>"
+        f"<code>{escape(told['model'])}</code>, held against keyframes by "
+        f"<code>{escape(told['encoder'])}</code>.{cut}</p>"
     )
     lines.append(_apart(told, "videos"))
     lines.append(_table(rows, ("pictures to video", "video to pictures"), "Score"))
@@ -110,10 +112,10 @@ def _apart(told: Mapping[str, Any], what: str) -> str:
 def _table(rows: Iterable[tuple[str, int, Mapping[str, Any]]], ways: tuple[str, str], head: str) -> str:
     """Matched against mismatched pairs, and retrieval both ways with what chance gives."""
     heads = ["n", "matched", "mismatched", "difference", "d\u2032", "p"]
-    heads += [f"{way}: {what}" for way in ways for what in ("R@1 / 5 / 10 in %", "median rank")]
+    heads += [f"R@1 / 5 / 10, {way}" for way in ways]
     cells = "".join(f'<th scope="col" class="number">{escape(one)}</th>' for one in heads)
     body = "".join(_row(name, used, told) for name, used, told in rows)
-    caption = "Small numbers: 95 % intervals, and recall by chance."
+    caption = "Recall in % of the videos, with what a blind draw gives; intervals are of 95 %, by groups."
     return (
         f'<div class="scroll"><table><caption><span>{caption}</span></caption>'
         f'<thead><tr><th scope="col">{escape(head)}</th>{cells}</tr></thead><tbody>{body}</tbody></table></div>'
@@ -123,8 +125,8 @@ def _table(rows: Iterable[tuple[str, int, Mapping[str, Any]]], ways: tuple[str, 
 def _row(name: str, used: int, told: Mapping[str, Any]) -> str:
     start = f'<tr><th scope="row">{escape(name)}</th><td class="number">{used}</td>'
     if "matched" not in told:
-        return f'{start}<td colspan="9">{escape(told["why"])}</td></tr>'
-    between = "" if told["low"] is None else _small(f"{told['low']:+.3f} to {told['high']:+.3f}")
+        return f'{start}<td colspan="7">{escape(told["why"])}</td></tr>'
+    between = "" if told["low"] is None else "<br>" + _small(f"{told['low']:+.3f} to {told['high']:+.3f}")
     cells = [f"{told['matched']:.3f}", f"{told['mismatched']:.3f}", f"{told['difference']:+.3f}{between}"]
     cells.append("" if told["d_prime"] is None else f"{told['d_prime']:.2f}")
     cells.append("" if told["p"] is None else p_value(told["p"], told["permutations"]))
@@ -132,8 +134,8 @@ def _row(name: str, used: int, told: Mapping[str, Any]) -> str:
         one = told[way]
         recall = " / ".join(f"{100 * one[f'r{k}']:.0f}" for k in (1, 5, 10))
         chance = " / ".join(f"{100 * one['chance'][f'r{k}']:.0f}" for k in (1, 5, 10))
-        gallery = f"of {one['gallery']:.0f}"
-        cells += [recall + _small(chance), f"{one['median_rank']:g}{_small(gallery)}"]
+        rank = f"median rank {one['median_rank']:g} of {one['gallery']:.0f}"
+        cells.append(f"{recall}<br>{_small(f'chance {chance}')}<br>{_small(rank)}")
     return start + "".join(f'<td class="number">{cell}</td>' for cell in cells) + "</tr>"
 
 

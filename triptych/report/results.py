@@ -46,7 +46,7 @@ def task_view(
     models = models_of(study, name)
     metrics = {model: read_json(paths.metrics(name, model)) for model in models}
     found = {model: read(paths.predictions(name, model), section["multi_label"]) for model in models}
-    labels = read_labels(paths.labels(name))
+    labels = read_labels(paths.labels(name), paths.refused(name))
     first = next(iter(metrics.values()))
     singles = {model: "+".join(panels(spec, study)) for model, spec in models.items() if is_single(spec, study)}
     videos = next(iter(found.values())).videos

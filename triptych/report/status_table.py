@@ -98,7 +98,7 @@ def _stages(paths: Paths, known: Mapping[str, Mapping[str, str]], study: Mapping
             ],
         )
     for task in study["tasks"]:
-        yield f"task:{task}", list(_of_labels(paths.labels(task)))
+        yield f"task:{task}", list(_of_labels(paths.labels(task), paths.refused(task)))
 
 
 def _fetched(paths: Paths, row: Mapping[str, str]) -> Outcome:
@@ -175,10 +175,10 @@ def _of_relabel(path: str) -> Iterator[tuple[str, Outcome]]:
     yield from zip(found.videos, found.outcomes, strict=True)
 
 
-def _of_labels(path: str) -> Iterator[tuple[str, Outcome]]:
+def _of_labels(path: str, refused: str) -> Iterator[tuple[str, Outcome]]:
     from triptych.learn.tasks import read_labels
 
-    labels = read_labels(path)
+    labels = read_labels(path, refused)
     for video, found, reason in zip(labels.videos, labels.labels, labels.reasons, strict=True):
         code, _, rest = (reason or "no_label").partition(" ")
         if found is not None:

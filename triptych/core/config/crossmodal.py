@@ -113,11 +113,11 @@ class Duplicates(Section):
     use: list[Literal["content", "pictures", "sound"]] = Field(default_factory=lambda: ["content", "pictures", "sound"])
     """`content`: same bytes or same decoded sound; `pictures`: perceptual hashes of keyframes; `sound`: audio
     fingerprints. An empty list finds nothing."""
-    picture_bits: int = Field(6, ge=0, le=32)
-    """Bits of 64 in which the hashes of two like frames differ at most."""
+    picture_bits: int = Field(10, ge=0, le=16)
+    """Bits of 64 in which the hashes of two like frames differ at most; the frames themselves are compared then."""
     picture_share: float = Field(0.6, gt=0, le=1)
     """Share of the keyframes of the shorter of two videos that must have a like frame in the other one."""
-    sound_share: float = Field(0.6, gt=0, le=1)
+    sound_share: float = Field(0.5, gt=0, le=1)
     """Share of the fingerprints of the shorter of two sounds that must agree at one offset."""
     features: dict[Name, float] = Field(default_factory=dict)
     """Feature -> least cosine of two videos that count as duplicates; none by default."""

@@ -163,11 +163,14 @@ class Study(Section):
                 if section.group is not None and section.group not in self.tasks:
                     near = nearest(section.group, self.tasks)
                     yield f"{kind}.{name}.group: there is no task {section.group!r}{near}"
+        yield from self._pooled()
         for name in set(self.summaries) & {"text", "transcript", *self.transcripts, *self.text_fields}:
             yield f"summaries.{name}: this name belongs to another text field; choose another"
         for one in self.duplicates.features:
             if one not in self.features:
                 yield f"duplicates.features: there is no feature {one!r}{nearest(one, self.features)}"
+            elif self.features[one].pool == "sequence":
+                yield f"duplicates.features: {one!r} is a sequence; name a pooled feature"
         for one in self.evaluate.curves:
             if one not in self.models:
                 yield f"evaluate.curves: there is no model {one!r}{nearest(one, self.models)}"
@@ -184,6 +187,14 @@ class Study(Section):
                 yield f"models.{name}: feature {one!r} is a sequence; `{model.head}` reads pooled features"
             if model.head in SEQUENCE_HEADS and not sequence:
                 yield f"models.{name}: `{model.head}` reads a sequence feature; set `pool: sequence` for {one!r}"
+
+    def _pooled(self):
+        """Sections beside models that read one row a video."""
+        readers = {f"mapping.{name}": section.features for name, section in self.mapping.items()}
+        for place, wanted in (readers | {"duplicates.features": self.duplicates.features}).items():
+            for one in wanted:
+                if one in self.features and self.features[one].pool == "sequence":
+                    yield f"{place}: feature {one!r} is a sequence, which is for networks; name a pooled one"
 
     @property
     def spoken(self) -> list[str]:

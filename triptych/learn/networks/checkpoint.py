@@ -74,11 +74,11 @@ def faults(study: Study, installed: bool = True) -> list[str]:
     for name, model in study.models.items():
         if model.head != "finetune":
             continue
-        lacking = [one for one in PACKAGES if importlib.util.find_spec(one) is None] if installed else []
-        if lacking:
-            how = 'install them with: pip install "triptych[models]"'
-            found.append(f"models.{name}.head: finetune needs {', '.join(lacking)}; {how}")
-        tasks = {task: study.tasks[task].multi_label for task in (model.tasks or study.tasks)}
+        # What all networks need is told where they are (`networks.params`).
+        if installed and importlib.util.find_spec("transformers") is None:
+            how = 'pip install "triptych[models]"'
+            found.append(f"models.{name}.head: finetune needs transformers, which is not installed; {how}")
+        tasks = {task: study.tasks[task].multi_label for task in study.tasks if name in study.models_of(task)}
         found += [f"models.{name}.params.{one}" for one in [*_loss_faults(model, tasks), *_own_faults(model)]]
     return found
 
@@ -86,11 +86,15 @@ def faults(study: Study, installed: bool = True) -> list[str]:
 def _loss_faults(model: Model, tasks: Mapping[str, bool]) -> list[str]:
     from triptych.learn.networks.losses import MULTI, SINGLE
 
-    loss = model.params.get("loss")
-    if loss is None:
+    loss = model.params.get("loss", "auto")
+    if loss not in (*SINGLE, *MULTI):
         return []
-    wrong = [task for task, multi in tasks.items() if loss not in (MULTI if multi else SINGLE)]
-    return [f"loss: {loss} is not for task {wrong[0]}; leave it out, or name the model's `tasks`"] if wrong else []
+    found = []
+    for task, multi in tasks.items():
+        kind, allowed = ("several labels", MULTI) if multi else ("one class", SINGLE)
+        if loss not in allowed:
+            found.append(f"loss: task {task!r} has {kind} a video: use {' or '.join(allowed)} (given: {loss!r})")
+    return found
 
 
 def _own_faults(model: Model) -> list[str]:
@@ -243,10 +247,12 @@ def freeze(network: Any, layers: int | str) -> None:
     stack = max(stacks, key=len, default=())
     if layers > len(stack):
         raise CheckpointError(f"freeze: the checkpoint has {len(stack)} layers (given: {layers})")
-    within = {id(weight) for weight in stack.parameters()}
-    for name, weight in lower.named_parameters():
-        if id(weight) not in within and "embed" in name:
-            weight.requires_grad_(False)
+    within = {id(module) for module in stack.modules()}
+    for name, module in lower.named_modules():
+        # Tables, and what is done to their sum (`embeddings.LayerNorm`).
+        below = isinstance(module, torch.nn.Embedding) or name.rpartition(".")[2].startswith("embed")
+        if below and id(module) not in within:
+            module.requires_grad_(False)
     for layer in list(stack)[:layers]:
         layer.requires_grad_(False)
 

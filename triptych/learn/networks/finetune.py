@@ -45,6 +45,7 @@ class FineTuned:
         epochs: passes that were made.
         best: passes after which the network was best, whose state it has.
         rows: training rows, each once; groups: their number.
+        notes: what was odd, for the log.
         constant: share of each class in the training rows: what a class that they teach nothing of is given.
         columns: classes that there was something to learn of.
     """
@@ -61,6 +62,7 @@ class FineTuned:
         self.batch = int(self.params["batch"])
         self.epochs = self.best = self.rows = self.groups = 0
         self.network: Any = None
+        self.notes: set[str] = set()
 
     def fit(self, rows: np.ndarray, targets: np.ndarray, groups: Sequence[str]) -> FineTuned:
         """Learn what can be learned; see `base.Network`.
@@ -153,7 +155,12 @@ class FineTuned:
         params = self.params
         parted = training.validation_rows(groups, targets, params["validation"], self.seed)
         learn, held = parted or (np.arange(len(rows)), np.arange(0))
-        name = params["loss"] or (losses.MULTI if self.multi else losses.SINGLE)[0]
+        if parted is None and params["validation"]:
+            few, passes = len(set(groups)), params["epochs"]
+            self.notes.add(f"{few} groups are too few to hold some out: the network is trained for all {passes} passes")
+        name = params["loss"]
+        if name == "auto":
+            name = (losses.MULTI if self.multi else losses.SINGLE)[0]
         weights = losses.term_weights(targets[learn], self.multi) if self.weighted else None
         self.loss = losses.make(name, params, weights)
         windows, owner = self.tokens.spread(rows[learn])

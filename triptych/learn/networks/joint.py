@@ -40,7 +40,7 @@ class JointNetwork(BlockNetwork):
         layers["null"] = nn.ParameterDict({"of": nn.Parameter(0.5 * torch.rand(count, width))})
         joined = {"concat": self._concat, "gated": self._gated, "bottleneck": self._bottleneck}[self.model.head](count)
         layers["join"] = joined
-        layers["out"] = nn.Linear(width, outputs)
+        layers["out"] = nn.Linear(width * (count if self.model.head == "bottleneck" else 1), outputs)
         return layers
 
     def forward(self, layers: nn.ModuleDict, parts: Sequence[Part]) -> Tensor:
@@ -80,10 +80,12 @@ class JointNetwork(BlockNetwork):
 
         params = self.params
         width = params["width"]
+        # With more dropout than this in attention the inputs never find each other (a planted XOR stays at chance).
+        dropout = min(0.1, params["dropout"])
 
         def transformer():
             return nn.TransformerEncoderLayer(
-                width, params["heads"], 2 * width, params["dropout"], batch_first=True, norm_first=True
+                width, params["heads"], 2 * width, dropout, batch_first=True, norm_first=True
             )
 
         return nn.ModuleDict(
@@ -92,7 +94,7 @@ class JointNetwork(BlockNetwork):
                 "layers": nn.ModuleList(
                     nn.ModuleList(transformer() for _ in range(count)) for _ in range(params["layers"])
                 ),
-                "norm": nn.LayerNorm(width),
+                "norm": nn.LayerNorm(count * width),
             }
         )
 
@@ -127,7 +129,7 @@ def _bottleneck(layers: nn.ModuleDict, values: Tensor) -> Tensor:
         values = torch.stack([one[:, 0] for one in seen], dim=1)
         # The tokens that the inputs share become the mean of what each has made of them.
         shared = torch.stack([one[:, 1:] for one in seen]).mean(dim=0)
-    return join["norm"](values.mean(dim=1))
+    return join["norm"](values.flatten(1))
 
 
 _JOINED = {"concat": _concat, "gated": _gated, "bottleneck": _bottleneck}

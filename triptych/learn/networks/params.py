@@ -40,7 +40,7 @@ TRAINING: dict[str, Param] = {
     "learning_rate": Param(0.001, _number(0, 1, above=True), "above 0, to 1", "step of AdamW"),
     "weight_decay": Param(0.01, _number(0, 1), "0 to 1", "weight decay of AdamW"),
     "epochs": Param(100, _whole(1, 10_000), "1 to 10000", "most passes over the training videos"),
-    "patience": Param(15, _whole(1), "1 or more", "passes without a better validation loss that end training"),
+    "patience": Param(20, _whole(1), "1 or more", "passes without a better validation loss that end training"),
     "batch": Param(32, _whole(1), "1 or more", "videos of a step"),
     "validation": Param(
         0.2,

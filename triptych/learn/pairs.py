@@ -1,0 +1,45 @@
+"""Pairs of near-duplicate videos, as the table `pairs.csv` holds them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from triptych.core.files import replace_text
+
+HEADER = ("video", "other", "by", "score")
+
+
+@dataclass(frozen=True, order=True)
+class Pair:
+    """Two videos that are the same or nearly.
+
+    Attributes:
+        video: slug, the smaller of the two.
+        other: slug.
+        by: `content`, `pictures`, `sound` or `feature NAME`.
+        score: 1 for content, else the share or the cosine that was found.
+    """
+
+    video: str
+    other: str
+    by: str
+    score: float
+
+
+def write_pairs(path: Path | str, pairs: Iterable[Pair]) -> None:
+    """Write pairs.csv whole; the same pairs give the same bytes."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(HEADER)
+    writer.writerows((one.video, one.other, one.by, f"{one.score:.4f}") for one in pairs)
+    replace_text(path, out.getvalue())
+
+
+def read_pairs(path: Path | str) -> list[Pair]:
+    """Read pairs.csv."""
+    with Path(path).open(encoding="utf-8", newline="") as handle:
+        return [Pair(row["video"], row["other"], row["by"], float(row["score"])) for row in csv.DictReader(handle)]
