@@ -1,8 +1,8 @@
-"""Learning curves of models that `evaluate.curves` names, and hints at labels that are probably wrong.
+"""Learning curves of the models that `evaluate.curves` names.
 
-Inputs: as of train_model; predictions of all models.
-Outputs: curves/{task}/{model}.json and .svg, hints/{task}.csv.
-Steps: draw_learning_curve, draw_network_curve, find_label_hints.
+Inputs: as of train_model.
+Outputs: curves/{task}/{model}.json and .svg.
+Steps: draw_learning_curve (of networks: draw_network_curve, in networks.smk).
 """
 
 CURVED = sorted({name for name in STUDY.evaluate.curves if name in EVERY})
@@ -45,41 +45,3 @@ rule draw_learning_curve:
         "Learning curve of {wildcards.model} for {wildcards.task}"
     script:
         "../scripts/draw_learning_curve.py"
-
-
-use rule draw_learning_curve as draw_network_curve with:
-    wildcard_constraints:
-        model="|".join(CURVED_NETWORKS) or "none",
-    conda:
-        "../envs/networks.yaml"
-    threads: 2
-    resources:
-        mem_mb=8000,
-        runtime=2880,
-        gpu=lambda wildcards: min(1, GPUS) if wildcards.model in TUNED else 0,
-    params:
-        weights=lambda wildcards: TUNED_WEIGHTS.get(wildcards.model),
-    message:
-        "Learning curve of the network {wildcards.model} for {wildcards.task}"
-
-
-rule find_label_hints:
-    input:
-        predictions=lambda wildcards: [PATHS.predictions(wildcards.task, name) for name in PLAN.looking(wildcards.task)],
-    output:
-        hints=PATHS.hints("{task}"),
-    log:
-        PATHS.log("hints", "{task}"),
-    conda:
-        "../envs/report.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    params:
-        models=lambda wildcards: PLAN.looking(wildcards.task),
-        multi_label=lambda wildcards: STUDY.tasks[wildcards.task].multi_label,
-        version=versions.of("hints"),
-    message:
-        "Labels of {wildcards.task} that are probably wrong"
-    script:
-        "../scripts/find_label_hints.py"

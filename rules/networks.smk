@@ -1,7 +1,7 @@
 """Networks: models that PyTorch trains, on a graphics card where one is leased.
 
 Inputs and outputs as of train_model; fine-tuned networks leave a checkpoint too, fitted on all labelled videos.
-Steps: train_network, finetune_model (finished fits lie in {predictions}.parts/ until all are done).
+Steps: train_network, draw_network_curve, finetune_model (finished fits lie in {predictions}.parts/ until all are done).
 """
 
 from triptych.learn.networks import checkpoint as checkpoints
@@ -43,3 +43,19 @@ use rule train_model as finetune_model with:
         weights=lambda wildcards: TUNED_WEIGHTS[wildcards.model],
     message:
         "Fine-tuning {wildcards.model} for {wildcards.task}"
+
+
+use rule draw_learning_curve as draw_network_curve with:
+    wildcard_constraints:
+        model="|".join(CURVED_NETWORKS) or "none",
+    conda:
+        "../envs/networks.yaml"
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=2880,
+        gpu=lambda wildcards: min(1, GPUS) if wildcards.model in TUNED else 0,
+    params:
+        weights=lambda wildcards: TUNED_WEIGHTS.get(wildcards.model),
+    message:
+        "Learning curve of the network {wildcards.model} for {wildcards.task}"

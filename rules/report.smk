@@ -2,8 +2,8 @@
 
 Inputs: metrics, predictions, labels; manifests of all stages; learning curves, hints at wrong labels; embeddings of
 encoders that note what they found.
-Outputs: comparison/{task}.csv, status.tsv, report/index.html, config.yaml, history.jsonl.
-Steps: compare_models, collect_status, build_report.
+Outputs: comparison/{task}.csv, hints/{task}.csv, status.tsv, report/index.html, config.yaml, history.jsonl.
+Steps: compare_models, find_label_hints, collect_status, build_report.
 """
 
 from triptych.learn import lineage
@@ -32,6 +32,28 @@ rule compare_models:
         "Comparing the models of {wildcards.task}"
     script:
         "../scripts/compare_models.py"
+
+
+rule find_label_hints:
+    input:
+        predictions=lambda wildcards: [PATHS.predictions(wildcards.task, name) for name in PLAN.looking(wildcards.task)],
+    output:
+        hints=PATHS.hints("{task}"),
+    log:
+        PATHS.log("hints", "{task}"),
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        models=lambda wildcards: PLAN.looking(wildcards.task),
+        multi_label=lambda wildcards: STUDY.tasks[wildcards.task].multi_label,
+        version=versions.of("hints"),
+    message:
+        "Labels of {wildcards.task} that are probably wrong"
+    script:
+        "../scripts/find_label_hints.py"
 
 
 rule comparisons:

@@ -46,7 +46,7 @@ def test_more_films_teach_more_and_the_end_is_the_model_itself(world, tmp_path):
     told = curved(world, "weak", model, tmp_path)
     assert [one["share"] for one in told["points"]] == [0.2, 0.5, 1.0]
     assert [one["n_train"] for one in told["points"]] == [4 * one["groups_train"] for one in told["points"]]
-    assert told["points"][0]["groups_train"] == 4 and told["points"][-1]["n_train"] == 96
+    assert told["points"][0]["groups_train"] == 5 and told["points"][-1]["n_train"] == 96
     scores = [one["accuracy"]["value"] for one in told["points"]]
     assert scores[0] + 0.1 < scores[-1]
     for one in told["points"]:
@@ -107,19 +107,23 @@ def test_only_training_films_are_drawn(world, tmp_path, monkeypatch):
 def test_shares_are_nested_and_keep_every_class():
     groups = np.repeat([f"g{k}" for k in range(24)], 3)
     targets = np.eye(3, dtype=bool)[np.repeat([0] * 16 + [1] * 6 + [2] * 2, 3)]
-    drawn = {share: set(curve.subset(groups, targets, share, [0, 1]).tolist()) for share in (0.1, 0.25, 0.5, 1.0)}
-    assert drawn[0.1] < drawn[0.25] < drawn[0.5] < drawn[1.0] == set(range(72))
-    for share, rows in drawn.items():
-        counts = [len({groups[row] for row in rows if targets[row, one]}) for one in range(3)]
-        assert counts == [max(1, int(share * size + 0.5)) for size in (16, 6, 2)]
+    drawn = {share: set(curve.subset(groups, targets, share, [0, 1]).tolist()) for share in (0.05, 0.25, 0.5, 1.0)}
+    assert drawn[0.05] < drawn[0.25] < drawn[0.5] < drawn[1.0] == set(range(72))
+    # Three groups at least, for three classes; then the share of the groups, as the classes share them.
+    assert [len(rows) for rows in drawn.values()] == [9, 18, 36, 72]
+    for rows in drawn.values():
+        counts = np.array([len({groups[row] for row in rows if targets[row, one]}) for one in range(3)])
+        assert (counts >= 1).all() and (np.abs(counts - len(rows) / 72 * np.array([16, 6, 2])) <= 2).all()
     assert set(curve.subset(groups, targets, 0.5, [0, 2]).tolist()) != drawn[0.5]
 
 
-def test_rare_labels_of_several_are_kept():
+def test_a_share_is_a_share_with_more_labels_than_groups_too():
     random = np.random.default_rng(0)
-    targets = random.random((200, 4)) < [0.6, 0.4, 0.2, 0.03]
-    rows = curve.subset([f"g{k // 2}" for k in range(200)], targets, 0.1, [0])
-    assert targets[rows].any(axis=0).all() and 15 <= len(rows) <= 30
+    targets = random.random((200, 60)) < 0.05
+    groups = [f"g{k // 4}" for k in range(200)]
+    assert [len(curve.subset(groups, targets, share, [0])) for share in (0.01, 0.2, 0.5, 1.0)] == [8, 40, 100, 200]
+    rare = random.random((200, 4)) < [0.6, 0.4, 0.2, 0.03]
+    assert rare[curve.subset([f"g{k // 2}" for k in range(200)], rare, 0.1, [0])].any(axis=0).all()
 
 
 def test_models_that_read_other_models_have_none():

@@ -1,6 +1,6 @@
 """Learning curves: a model fitted again on shares of the groups of each training fold, tested on whole folds.
 
-Whole groups are drawn, at least one of each class, so that a share of .1 is a tenth of the films, not of each film.
+Whole groups are drawn, stratified by class, so that a share of .1 is a tenth of the films, not of each film.
 Draw d takes the folds of repeat d (again from the first one where there are fewer) and is nested: the groups of a small
 share are among those of a larger one. The test folds are those of the predictions, and nothing of a test fold is read.
 """
@@ -134,10 +134,11 @@ def _fit(problem: predict.Problem, folds: np.ndarray, task: Task, share: float, 
 
 
 def subset(groups: Sequence[str], targets: np.ndarray, share: float, seed: Sequence[int]) -> np.ndarray:
-    """Rows of a random share of the groups, stratified: of each class's groups about the share, at least one.
+    """Rows of a random share of the groups, stratified as far as there are groups.
 
-    A group counts for the rarest class that it holds, so that rare classes are not lost. The same seed gives nested
-    draws.
+    A group counts for the rarest class that it holds, so that rare classes are not lost. The first group of each class
+    is drawn before any second one, and with one label a video none is left out, however small the share; the others
+    follow as the classes share the groups. The same seed gives nested draws.
 
     Args:
         groups: group of each row (n,).
@@ -154,9 +155,17 @@ def subset(groups: Sequence[str], targets: np.ndarray, share: float, seed: Seque
     rarity = np.where(holds, holds.sum(axis=0), len(names) + 1)
     # Videos without any label (several may be allowed) form a stratum of their own.
     stratum = np.where(holds.any(axis=1), rarity.argmin(axis=1), -1)
-    order = np.random.default_rng(list(seed)).permutation(len(names))
-    chosen = np.zeros(len(names), dtype=bool)
+    random = np.random.default_rng(list(seed))
+    shuffled = random.permutation(len(names))
+    # Group i of the m of a class stands at (i + u) / m of the way.
+    rank, at = np.zeros(len(names), dtype=int), np.zeros(len(names))
     for one in np.unique(stratum):
-        own = order[stratum[order] == one]
-        chosen[own[: max(1, int(np.floor(share * len(own) + 0.5)))]] = True
+        own = shuffled[stratum[shuffled] == one]
+        rank[own] = np.arange(len(own))
+        at[own] = (rank[own] + random.random()) / len(own)
+    order = np.lexsort([at, rank > 0])
+    single = bool((targets.sum(axis=1) == 1).all())
+    least = len(np.unique(stratum)) if single else min(2, len(names))
+    chosen = np.zeros(len(names), dtype=bool)
+    chosen[order[: max(least, int(np.floor(share * len(names) + 0.5)))]] = True
     return np.flatnonzero(chosen[where])

@@ -86,7 +86,7 @@ function scorePicture(task) {
 }
 
 function moreNumbers(task) {
-  const names = task.multi ? ["weighted_f1", "samples_f1", "subset_accuracy", "hamming_loss", "roc_auc", "log_loss", "brier", "ece"] : ["weighted_f1", "roc_auc", "log_loss", "brier", "ece"];
+  const names = task.multi ? ["weighted_f1", "samples_f1", "subset_accuracy", "hamming_loss", "roc_auc", "ece"] : ["weighted_f1", "roc_auc", "log_loss", "brier", "ece"];
   const seconds = (stage, head) => ({ head, number: true, sort: (row) => row[stage], cell: (row) => (absentNumber(row[stage]) ? "–" : row[stage].toFixed(1)) });
   const columns = [
     { head: "model", heading: true, sort: (row) => row.model, cell: (row) => [kindMark(row), breakable(row.model)] },
@@ -97,7 +97,7 @@ function moreNumbers(task) {
     ...[["media", "media s"], ["transcribe", "text s"], ["embed", "encoders s"], ["train", "training s"]].map(([stage, head]) => seconds(`seconds_${stage}`, head)),
     seconds("seconds", "all s"),
   ];
-  if (task.multi) columns.push({ head: "decision", cell: (row) => task.decided[row.model] || "–" });
+  if (task.multi) columns.push({ head: "decision", class: "words", cell: (row) => task.decided[row.model] || "–" });
   return el("details", null, el("summary", null, "More numbers, and compute seconds by stage"),
     sortedTable(() => "Seconds are those of the jobs' last runs; a stage that models share counts for each of them", columns, byKind(task)).node);
 }
