@@ -184,6 +184,18 @@ def test_odd_features_are_mapped_all_the_same(tmp_path):
     assert "" in {row["variance_ratio"] for row in csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text()))}
 
 
+def test_a_video_far_from_all_others_does_not_rule_the_variance(tmp_path):
+    world = World(tmp_path)
+    one, two = linked(world)
+    # Hardly any variance where it is learned, and one video beyond all measure.
+    two[:, 0] = 1e-3 * np.random.default_rng(0).normal(size=len(world))
+    two[5, 0] = 1e6
+    world.feature("one", one)
+    world.feature("two", two)
+    pair = of_pair(world.run("one", "two", methods=["ridge"]), "one", "two")
+    assert pair["methods"]["ridge"]["scores"]["variance_ratio"]["value"] > 0.4
+
+
 def test_a_pair_without_videos_is_noted_and_nothing_at_all_is_a_message(tmp_path):
     world = World(tmp_path)
     one, two = linked(world)
