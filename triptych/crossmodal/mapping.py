@@ -40,6 +40,8 @@ from triptych.learn.tasks import Labels, as_task, read_labels
 VERSION = "1"
 
 METRICS = ("cosine", "r1", "r5", "r10", "median_rank", "variance_ratio")
+#: Standardised numbers are cut at so many deviations.
+LARGEST = 10.0
 #: Fewest videos of a training fold, and of a gallery, that tell anything.
 FEWEST = 2
 
@@ -88,14 +90,14 @@ class Corpus:
         block = self.blocks[name]
         block.fit(train)
         if key not in self._made:
-            x = block.transform(train, beside=False)
+            x = bounded(block.transform(train, beside=False))
             narrow = None
             if self.reduce is not None and x.shape[1] > self.reduce and x.any():
                 narrow = _Narrow(x, self.reduce, self.seed, self.threads, self.groups[train].tolist())
                 x = narrow.transform(x)
             self._made[key] = (x, narrow)
         x, narrow = self._made[key]
-        asked = block.transform(test, beside=False)
+        asked = bounded(block.transform(test, beside=False))
         return x, asked if narrow is None else narrow.transform(asked)
 
     def forget(self) -> None:
@@ -115,8 +117,14 @@ class _Narrow:
         self.block.fit(np.arange(len(code)))
 
     def transform(self, rows: np.ndarray) -> np.ndarray:
+        """Standardised numbers (n, width) of rows."""
         code = np.asarray(self.coder.transform(rows), np.float64)
-        return (code - self.block.mean) * self.block.scale
+        return bounded((code - self.block.mean) * self.block.scale)
+
+
+def bounded(rows: np.ndarray) -> np.ndarray:
+    """Rows cut at `LARGEST`: a column that hardly varies among training videos would rule the others."""
+    return np.clip(rows, -LARGEST, LARGEST)
 
 
 @dataclass
