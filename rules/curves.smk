@@ -16,6 +16,8 @@ rule draw_learning_curve:
         refused=PATHS.refused("{task}"),
         features=lambda wildcards: [PATHS.feature(name) for name in model_of(wildcards).inputs],
         texts=lambda wildcards: sum(PLAN.texts(model_of(wildcards).text).values(), []),
+        # A curve tells test scores: not before choices that may take the model are written.
+        selections=lambda wildcards: PLAN.selections(wildcards.task, wildcards.model),
     output:
         json=PATHS.curve("{task}", "{model}", "json"),
         svg=PATHS.curve("{task}", "{model}", "svg"),
