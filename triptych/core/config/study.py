@@ -189,12 +189,11 @@ class Study(Section):
                 yield f"models.{name}: `{model.head}` reads a sequence feature; set `pool: sequence` for {one!r}"
 
     def _pooled(self):
-        """Sections beside models that read one row a video."""
-        readers = {f"mapping.{name}": section.features for name, section in self.mapping.items()}
-        for place, wanted in (readers | {"duplicates.features": self.duplicates.features}).items():
-            for one in wanted:
+        """Mappings read one row a video."""
+        for name, section in self.mapping.items():
+            for one in section.features:
                 if one in self.features and self.features[one].pool == "sequence":
-                    yield f"{place}: feature {one!r} is a sequence, which is for networks; name a pooled one"
+                    yield f"mapping.{name}: feature {one!r} is a sequence, which is for networks; name a pooled one"
 
     @property
     def spoken(self) -> list[str]:
