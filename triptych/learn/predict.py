@@ -290,7 +290,7 @@ def _cross_fit(problem: Problem, folds: np.ndarray, unlabelled: list[str], task:
                 if inner:
                     # The runs share inner folds, so that they differ by their seeds alone.
                     within = _inner_part(problem, train, fold, repeat, (task.seed + repeat, seed), run, inner)
-                parts += decide.decided(problem.model.decide, tested, within)
+                parts += decide.decided(problem.model.decide, tested, within, problem.groups[train].tolist())
     everything = np.arange(len(data.videos))
     if not unlabelled and problem.fits.checkpoint:
         problem.fit_predict(everything, np.arange(0), task.seed)
