@@ -11,7 +11,8 @@ def read_rows(path: Path | str) -> list[dict[str, Any]]:
     """The rows of a comparison: cells of numeric columns as float, empty ones as None, the others as text."""
     with Path(path).open(newline="", encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle))
-    words = {"model", "kind", "modalities", "inputs", "classifier", "fusion", "balance", "vs", "label_source"}
+    words = {"model", "kind", "modalities", "inputs", "label_set", "embedding"}
+    words |= {"classifier", "fusion", "balance", "vs", "label_source"}
     return [{name: cell if name in words else _number(cell) for name, cell in row.items()} for row in rows]
 
 

@@ -36,6 +36,8 @@ function modelColumns(task) {
     { head: "from 0 to 100 %", class: "forest", cell: (row) => whisker(row[metric], row[`${metric}_low`], row[`${metric}_high`], panelOf(row), [reference && reference[metric]]) },
     { head: "p, Holm", number: true, sort: (row) => row.p_holm, title: "two-sided paired test against the best single modality, corrected for all comparisons of this table", cell: (row) => (isReference(row) ? "reference" : pValue(row.p_holm)) },
     { ...word("reads", (row) => row.inputs.replaceAll("+", " + "), "features and texts, or members"), class: "reads" },
+    word("labels", (row) => row.label_set, "where the labels come from"),
+    { ...word("embedding", (row) => row.embedding, "arrays of encoders and their pooling, also of members"), class: "reads" },
     word("classifier", (row) => row.classifier),
     uses("fusion") ? word("fusion", (row) => row.fusion) : null,
     uses("balance") ? word("balance", (row) => (row.balance === "none" ? "" : row.balance)) : null,
@@ -49,7 +51,7 @@ function modelColumns(task) {
 function comparisonTable(task) {
   const rows = byKind(task), total = rows.length, panelName = Object.fromEntries(PANELS);
   const caption = (shown) => `Models for ${task.name}: ${shown === total ? plural(total, "row") : `${count(shown)} of ${plural(total, "row")}`}, labels from ${task.zero_shot ? task.label : `column ${task.label}`}, n = ${count(task.n)}, ${plural(task.groups, "group")}, all on the same videos and folds`;
-  const words = (row) => [row.model, row.inputs, row.classifier, row.fusion, row.balance, row.modalities].join(" ").toLowerCase();
+  const words = (row) => [row.model, row.inputs, row.embedding, row.classifier, row.fusion, row.balance, row.modalities].join(" ").toLowerCase();
   const found = sortedTable(caption, modelColumns(task), rows, {
     group: (row) => panelName[panelOf(row)],
     rowClass: (row) => (isReference(row) ? "reference" : row.kind === "baseline" ? "baseline" : null),
