@@ -194,7 +194,12 @@ def test_inner_folds_are_those_of_the_stacks_that_read_a_model():
         ({"encoders": ["x"]}, "encoders: must be a mapping"),
         ({"models": {"m": None}}, "models.m: must be a mapping"),
         ({"models": {"str": {"inputs": [3]}}}, "models.str.inputs.0: must be text (given: 3)"),
-        ({"encoders": {"a/b": {"use": "x"}}}, "encoders.a/b: string should match pattern"),
+        ({"encoders": {"a/b": {"use": "x"}}}, "encoders.a/b: a name has letters, digits, `_` and `-` only"),
+        ({"features": {"f": {"from": "x"}}}, "features.f.from: must be an encoder and one of its arrays, as"),
+        ({"mapping": {"m": {"features": ["f"], "task": "t"}}}, "mapping.m.features: must name at least 2, not 1"),
+        ({"match": {"m": {"encoder": "e", "text": ["title", "title"]}}}, "match.m.text: 'title' is named twice"),
+        ({"evaluate": {"curves": ["a", "a"]}}, "evaluate.curves: 'a' is named twice"),
+        ({"duplicates": {"features": {"f": 3}}}, "duplicates.features: a cosine lies above 0 and is 1 at most (f)"),
         ({"keyframes": {"count": 65}}, "keyframes.count: must be less than or equal to 64 (given: 65)"),
     ],
 )

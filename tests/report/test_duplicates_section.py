@@ -22,15 +22,17 @@ def test_refusals_and_contradictions_are_told_and_escaped(tmp_path):
     (folder / "refused.json").write_text(json.dumps({"d": {"duplicate_of": "c", "by": "sound", "score": 1.0}}))
     head = "video,other,by,score,group,other_group,labels,other_labels,contradiction,outcome\n"
     hostile = HOSTILE[0].replace('"', "'")
-    (folder / "duplicates.csv").write_text(head + f'c,d,sound,1.0000,g,h,"{hostile}",y,yes,refused d\n')
+    (folder / "duplicates.csv").write_text(head + f'c,d,sound,1.0000,g,h,"{hostile}",\'=y,yes,refused d\n')
     text = section(STUDY, paths)
-    assert "<td>d</td><td>c</td><td>sound</td><td>1.00</td>" in text and "1 videos are left out" in text
+    assert "<td>d</td><td>c</td><td>sound</td><td>1.00</td>" in text
+    assert "1 pair of labelled videos; 1 video left out" in text
     assert (
         sections.inert(text) == text
         and "<script>" not in text
         and "&lt;script&gt;" in text
         and "different labels" in text
     )
+    assert "<td>=y</td>" in text  # the table guards spreadsheets, the page runs no formulas
     assert f"The first {LISTED} of {LISTED + 6}" in text and "listed only" in text
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from triptych.core.config import Study, nearest
+from triptych.core.config import NAME, Study, nearest
 
 
 class StudyError(ValueError):
@@ -125,6 +125,9 @@ _PLAIN = (
     (r"a valid list", "a list"),
     (r"a valid dictionary( or instance of \w+)?", "a mapping"),
     (r", unable to .*$", ""),
+    (r"^List should have at least (\d+) items? after validation, not (\d+)$", r"must name at least \1, not \2"),
+    (rf"^String should match pattern '{re.escape(NAME)}'$", "a name has letters, digits, `_` and `-` only, 64 at most"),
+    (r"^String should match pattern .*$", "must be an encoder and one of its arrays, as `picture.frame`"),
 )
 
 

@@ -52,7 +52,7 @@ def draw(path: Path | str, told: Mapping[str, Any], title: str = "") -> None:
     settings = {"svg.hashsalt": "triptych", "svg.fonttype": "none", "font.size": 9, "text.parse_math": False}
     with rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        size = (across * (side + margin + 0.5) + 1.0, down * (side + margin + 0.7) + 0.4)
+        size = (across * (side + margin + 0.5) + 1.0, down * (side + margin + 0.7) + 0.8)
         figure = Figure(figsize=size, layout="constrained")
         grid = figure.subplots(down, across, squeeze=False)
         image = None

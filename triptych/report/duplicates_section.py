@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from triptych.core.cells import count
 from triptych.core.files import read_json
 from triptych.core.paths import Paths
 from triptych.learn.pairs import Pair, read_pairs
+from triptych.report.tables import unguarded
 
 #: Pairs that the page lists; all are in the tables.
 LISTED = 200
@@ -40,7 +42,7 @@ def _summary(pairs: Sequence[Pair]) -> str:
     if not pairs:
         return "<p>No two videos are the same or nearly.</p>"
     ways = Counter(pair.by for pair in pairs)
-    told = ", ".join(f"{count} by {way}" for way, count in sorted(ways.items()))
+    told = ", ".join(f"{number} by {way}" for way, number in sorted(ways.items()))
     videos = len({video for pair in pairs for video in (pair.video, pair.other)})
     return f"<p>{videos} videos have a near-duplicate ({html.escape(told)}).</p>"
 
@@ -60,14 +62,16 @@ def _task(name: str, task: Mapping[str, Any], paths: Paths) -> list[str]:
     if not path.is_file():
         return []
     with path.open(encoding="utf-8", newline="") as handle:
-        rows = list(csv.DictReader(handle))
+        rows = [unguarded(row) for row in csv.DictReader(handle)]
     refused = read_json(paths.refused(name)) if Path(paths.refused(name)).is_file() else {}
     odd = [row for row in rows if row["contradiction"]]
     tied = sum(row["outcome"] == "same fold" for row in rows)
-    parts = [
-        f"<p>Task <b>{html.escape(name)}</b>: {len(rows)} pairs of labelled videos; {tied} tie two groups, which "
-        f"lie in one fold for it; {len(refused)} videos are left out: their near-duplicates lie in other folds.</p>"
-    ]
+    told = f"{count(len(rows), 'pair')} of labelled videos"
+    if tied:
+        told += f"; for {tied} of them two groups were put into one fold"
+    if refused:
+        told += f"; {count(len(refused), 'video')} left out, since near-duplicates lie in other folds"
+    parts = [f"<p>Task <b>{html.escape(name)}</b>: {told}.</p>"]
     if refused:
         shown = [(one, two["duplicate_of"], two["by"], f"{two['score']:.2f}") for one, two in sorted(refused.items())]
         parts.append(_table(("left out", "near-duplicate of", "found by", "score"), shown[:LISTED]))
@@ -80,10 +84,8 @@ def _task(name: str, task: Mapping[str, Any], paths: Paths) -> list[str]:
     return parts
 
 
-def _more(count: int, file: str) -> str:
-    return (
-        f"<p>The first {LISTED} of {count}; all are in <code>{html.escape(file)}</code>.</p>" if count > LISTED else ""
-    )
+def _more(rows: int, file: str) -> str:
+    return f"<p>The first {LISTED} of {rows}; all are in <code>{html.escape(file)}</code>.</p>" if rows > LISTED else ""
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

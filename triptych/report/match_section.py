@@ -160,9 +160,8 @@ def _without(field: str, counts: Mapping[str, int], videos: int) -> str:
 
 def _drawn(path: str, words: str) -> str:
     data = base64.b64encode(Path(path).read_bytes()).decode()
-    return (
-        f'<div class="picture"><img src="data:image/svg+xml;base64,{data}" alt="{escape(words)}" loading="lazy"></div>'
-    )
+    shown = f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(words)}" loading="lazy">'
+    return f'<div class="picture whole">{shown}</div>'
 
 
 def _matched(one: Mapping[str, Any], paths: Paths, frames: str) -> str:

@@ -214,7 +214,7 @@ def _corpus(study: Mapping[str, Any], paths: Paths, rows: Sequence[Mapping[str, 
         except FileNotFoundError:
             continue
         seconds += facts.get("duration") or 0.0
-        kinds[facts.get("kind") or "not readable"] += 1
+        kinds[facts.get("kind") or ("not readable" if row["source"] else "text alone")] += 1
     without = sum(not row["source"] for row in rows)
     return {
         "path": study["corpus"],

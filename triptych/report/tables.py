@@ -6,6 +6,8 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from triptych.evaluate.guard import formula_safe
+
 
 def read_rows(path: Path | str) -> list[dict[str, Any]]:
     """The rows of a comparison: cells of numeric columns as float, empty ones as None, the others as text."""
@@ -14,6 +16,13 @@ def read_rows(path: Path | str) -> list[dict[str, Any]]:
     words = {"model", "kind", "modalities", "inputs", "label_set", "embedding"}
     words |= {"classifier", "fusion", "balance", "vs", "label_source"}
     return [{name: cell if name in words else _number(cell) for name, cell in row.items()} for row in rows]
+
+
+def unguarded(row: dict[str, str]) -> dict[str, str]:
+    """A row as it was before its cells were guarded against spreadsheets: a page runs no formulas."""
+    return {
+        name: cell[1:] if cell[:1] == "'" and formula_safe(cell[1:]) == cell else cell for name, cell in row.items()
+    }
 
 
 def _number(cell: str) -> float | None:

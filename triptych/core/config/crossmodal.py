@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from triptych.core.config.section import Name, Section
+from triptych.core.config.section import Name, Section, once
 
 #: Ways of mapping one embedding to another.
 MAPPINGS = ("ridge", "pls", "cca", "mlp", "infonce")
@@ -73,6 +73,11 @@ class Match(Section):
     seed: int = 0
     """Seed of the permutations."""
 
+    @field_validator("text")
+    @classmethod
+    def _fields(cls, value: list[str]) -> list[str]:
+        return once(value)
+
 
 class Imagine(Section):
     """Pictures made from words by a diffusion model, held against the videos' own keyframes."""
@@ -121,3 +126,11 @@ class Duplicates(Section):
     """Share of the fingerprints of the shorter of two sounds that must agree at one offset."""
     features: dict[Name, float] = Field(default_factory=dict)
     """Feature -> least cosine of two videos that count as duplicates; none by default."""
+
+    @field_validator("features")
+    @classmethod
+    def _cosines(cls, value: dict[str, float]) -> dict[str, float]:
+        odd = [name for name, cosine in value.items() if not 0 < cosine <= 1]
+        if odd:
+            raise ValueError(f"a cosine lies above 0 and is 1 at most ({', '.join(odd)})")
+        return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from triptych.core.config.section import Name, Section, seeding
+from triptych.core.config.section import Name, Section, once, seeding
 
 
 class Evaluate(Section):
@@ -29,6 +29,11 @@ class Evaluate(Section):
     @classmethod
     def _seed(cls, value: int) -> int:
         return seeding(value)
+
+    @field_validator("curves")
+    @classmethod
+    def _curves(cls, value: list[str]) -> list[str]:
+        return once(value)
 
     @field_validator("curve_shares")
     @classmethod

@@ -16,6 +16,18 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+def once(names: list[str]) -> list[str]:
+    """The names of a list as they are.
+
+    Raises:
+        ValueError: when one is there twice.
+    """
+    twice = next((one for place, one in enumerate(names) if one in names[:place]), None)
+    if twice is not None:
+        raise ValueError(f"{twice!r} is named twice")
+    return names
+
+
 def nearest(word: str, known) -> str:
     """`; did you mean 'x'?` for the nearest known word, or an empty string."""
     import difflib
