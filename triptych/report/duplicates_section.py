@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import read_json
 from triptych.core.paths import Paths
+from triptych.learn.labels import read_refused
 from triptych.learn.pairs import Pair, read_pairs
 
 #: Pairs that the page lists; all are in the tables.
@@ -61,7 +61,7 @@ def _task(name: str, task: Mapping[str, Any], paths: Paths) -> list[str]:
         return []
     with path.open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle))
-    refused = read_json(paths.refused(name)) if Path(paths.refused(name)).is_file() else {}
+    refused, _ = read_refused(paths.refused(name))
     odd = [row for row in rows if row["contradiction"]]
     tied = sum(row["outcome"] == "same fold" for row in rows)
     parts = [
