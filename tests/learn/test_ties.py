@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from learn.world import World, accuracy, table
 
+from triptych.evaluate.predictions import groups_of
 from triptych.learn import splits, tasks
 from triptych.learn.pairs import Pair, write_pairs
 from triptych.learn.splits import SplitError, read_splits
@@ -182,3 +183,5 @@ def test_tied_groups_are_one_group_inside_a_training_fold(tmp_path):
     assert accuracy(one.run("m", model, inner=3), "inner") > 0.7, "without knowing of the pairs"
     found = one.run("m", model, inner=3, refused=tmp_path / "refused.json")
     assert accuracy(found, "inner") < 0.6 and accuracy(found) < 0.6
+    counted = [len(set(groups_of(one.labels, videos, told))) for told in (None, tmp_path / "refused.json")]
+    assert counted == [72, 36], "intervals draw them together"
