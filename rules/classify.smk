@@ -62,6 +62,7 @@ rule evaluate_model:
     input:
         predictions=PATHS.predictions("{task}", "{model}"),
         labels=PATHS.labels("{task}"),
+        refused=PATHS.refused("{task}"),
         # No candidate of a choice is scored on test rows before the choice is written.
         selections=lambda wildcards: PLAN.selections(wildcards.task, wildcards.model),
     output:

@@ -14,6 +14,7 @@ rule compare_models:
         metrics=lambda wildcards: PLAN.metrics(wildcards.task),
         predictions=lambda wildcards: PLAN.predictions(wildcards.task),
         labels=PATHS.labels("{task}"),
+        refused=PATHS.refused("{task}"),
     output:
         comparison=PATHS.comparison("{task}"),
     log:

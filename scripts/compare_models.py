@@ -18,4 +18,5 @@ with job(snakemake):
         compute=compute_seconds(Paths.from_config(config), config, task),
         multi_label=config["tasks"][task]["multi_label"],
         lineage=snakemake.params.lineage,
+        refused=snakemake.input.refused,
     )

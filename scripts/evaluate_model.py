@@ -20,5 +20,6 @@ with job(snakemake):
         csv=snakemake.output.csv,
         reliability=snakemake.output.reliability,
         multi_label=snakemake.params.multi_label,
+        refused=snakemake.input.refused,
         selection=next((path for path in snakemake.input.selections if Path(path).stem == own), None),
     )

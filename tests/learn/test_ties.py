@@ -4,9 +4,11 @@ import csv
 import itertools
 import json
 
+import numpy as np
 import pytest
-from learn.world import table
+from learn.world import World, accuracy, table
 
+from triptych.evaluate.predictions import groups_of
 from triptych.learn import splits, tasks
 from triptych.learn.pairs import Pair, write_pairs
 from triptych.learn.splits import SplitError, read_splits
@@ -27,7 +29,7 @@ class Study:
         write_pairs(self.folder / "pairs.csv", [Pair(*sorted(pair), "pictures", 0.9) for pair in pairs])
         files = [self.folder / name for name in ("pairs.csv", "refused.json", "duplicates.csv")]
         self.notes = splits.update_splits(self.folder / "labels.parquet", self.folder / "splits.csv", self.task, *files)
-        return json.loads((self.folder / "refused.json").read_text())
+        return json.loads((self.folder / "refused.json").read_text())["refused"]
 
     def folds(self) -> dict[str, list[int]]:
         """Video -> its fold in each repeat."""
@@ -166,3 +168,20 @@ def test_cells_of_the_table_are_no_formulas(tmp_path):
     one = Study(tmp_path, rows)
     one.split(("v0000", "v0001"))
     assert one.outcomes()["v0000", "v0001"]["group"] == "'=1+1"
+
+
+def test_tied_groups_are_one_group_inside_a_training_fold(tmp_path):
+    """Classes of noise: copies in two groups would be known again in inner folds, and never in a test fold."""
+    random = np.random.default_rng(0)
+    rows = table({"a": [1] * 24, "b": [1] * 24, "c": [1] * 24})
+    one = World(tmp_path, rows, TASK)
+    videos = one.slugs()
+    study = Study(tmp_path, rows)
+    assert study.split(*zip(videos[::2], videos[1::2], strict=True)) == {}
+    one.feature("seen", np.repeat(random.normal(size=(36, 8)), 2, axis=0))
+    model = {"inputs": ["seen"], "head": "knn", "params": {"neighbors": 1}}
+    assert accuracy(one.run("m", model, inner=3), "inner") > 0.7, "without knowing of the pairs"
+    found = one.run("m", model, inner=3, refused=tmp_path / "refused.json")
+    assert accuracy(found, "inner") < 0.6 and accuracy(found) < 0.6
+    counted = [len(set(groups_of(one.labels, videos, told))) for told in (None, tmp_path / "refused.json")]
+    assert counted == [72, 36], "intervals draw them together"

@@ -227,7 +227,8 @@ def test_8_rows_of_different_videos_labels_or_folds(tmp_path):
     }
     other = worlds["fewer"]
     write_pairs(other.folder / "pairs.csv", [])
-    (other.folder / "refused.json").write_text(json.dumps({"v0000": {"duplicate_of": "v0009", "by": "x", "score": 1}}))
+    told = {"refused": {"v0000": {"duplicate_of": "v0009", "by": "x", "score": 1}}}
+    (other.folder / "refused.json").write_text(json.dumps(told))
     for name, one in worlds.items():
         refused = one.folder / "refused.json" if name == "fewer" else None
         one.run("m", {"head": "prior"}, refused=refused)

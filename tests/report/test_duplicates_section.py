@@ -19,7 +19,9 @@ def test_refusals_and_contradictions_are_told_and_escaped(tmp_path):
     write_pairs(paths.duplicates, [*pairs, Pair("c", "d", "sound", 1.0)])
     folder = tmp_path / "s" / "tasks" / "topic"
     folder.mkdir(parents=True)
-    (folder / "refused.json").write_text(json.dumps({"d": {"duplicate_of": "c", "by": "sound", "score": 1.0}}))
+    (folder / "refused.json").write_text(
+        json.dumps({"refused": {"d": {"duplicate_of": "c", "by": "sound", "score": 1.0}}})
+    )
     head = "video,other,by,score,group,other_group,labels,other_labels,contradiction,outcome\n"
     hostile = HOSTILE[0].replace('"', "'")
     (folder / "duplicates.csv").write_text(head + f'c,d,sound,1.0000,g,h,"{hostile}",\'=y,yes,refused d\n')

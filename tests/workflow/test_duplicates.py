@@ -28,7 +28,7 @@ def test_copies_share_a_fold_or_are_left_out_and_nothing_moves(workflow):
     after = (workflow.folder / "data/splits/small/topic.csv").read_text().splitlines()
     assert set(before) < set(after) and len(after) == len(before) + 1
     assert f"copy,copied,0,{folds[first['id']]}" in after
-    refused = json.loads(workflow.path("tasks/topic/refused.json").read_text())
+    refused = json.loads(workflow.path("tasks/topic/refused.json").read_text())["refused"]
     assert set(refused) == {"claim"} and refused["claim"]["duplicate_of"] in {"copy", first["id"]}
     with workflow.path("tasks/topic/duplicates.csv").open(newline="") as handle:
         told = {(row["video"], row["other"]): row for row in csv.DictReader(handle)}

@@ -52,6 +52,7 @@ def comparison(
     compute: Mapping[str, Mapping[str, float]] | None = None,
     multi_label: bool | None = None,
     lineage: Mapping[str, str] | None = None,
+    refused: Path | str | None = None,
 ) -> list[dict[str, Any]]:
     """Write `comparison/{task}.csv`.
 
@@ -66,6 +67,7 @@ def comparison(
         multi_label: of the task; None reads it off the rows.
         lineage: model -> how what it reads is related to what zero-shot labels were made from; with it there is a
             column `label_source`.
+        refused: refused.json of the task: groups that near-duplicates tie.
 
     Returns:
         The rows as they are written, numbers unrounded.
@@ -78,7 +80,7 @@ def comparison(
     same_videos(found)
     first = next(iter(found.values()))
     multi = any(one.multi for one in found.values())
-    groups = groups_of(labels, first.videos)
+    groups = groups_of(labels, first.videos, refused)
     told = {name: read_json(path) for name, path in metrics.items()}
     for name, one in found.items():
         if any(told[name].get(key) != value for key, value in identity(one).items()):

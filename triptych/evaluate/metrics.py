@@ -45,6 +45,7 @@ def evaluate_model(
     reliability: Path | str | None = None,
     multi_label: bool | None = None,
     selection: Path | str | None = None,
+    refused: Path | str | None = None,
 ) -> dict[str, Any]:
     """Write metrics, confusion matrix and reliability curve of a model.
 
@@ -61,6 +62,7 @@ def evaluate_model(
         reliability: reliability curve to draw, if wanted.
         multi_label: of the task; None reads it off the rows.
         selection: of a choice: what it took, and by what; its digest is told beside the metrics.
+        refused: refused.json of the task: groups that near-duplicates tie.
 
     Returns:
         What is written to `out`; the same inputs give the same bytes.
@@ -69,7 +71,7 @@ def evaluate_model(
         PredictionsError: the predictions file cannot be scored.
     """
     found = read(predictions, multi_label)
-    groups = groups_of(labels, found.videos)
+    groups = groups_of(labels, found.videos, refused)
     result = {"task": task, "model": model, **{name: spec.get(name) for name in DESCRIBED}}
     result |= measure(found, groups, int(evaluate["bootstrap"]), int(evaluate["seed"]))
     if selection is not None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from triptych.learn.labels import read_refused
+
 #: How far from 1 the probabilities of a video may sum to (one label a video).
 SUM_TOLERANCE = 1e-3
 
@@ -157,8 +159,10 @@ def _check(found: Predictions, path) -> None:
                 )
 
 
-def groups_of(labels: Path | str, videos: list[str]) -> np.ndarray:
+def groups_of(labels: Path | str, videos: list[str], refused: Path | str | None = None) -> np.ndarray:
     """Group of each video (n,) as text, from labels.parquet; a video without a group is one of its own.
+
+    With `refused.json` of the task groups that near-duplicates tie are one: copies tell nothing twice.
 
     Raises:
         PredictionsError: a video is not in the table of labels.
@@ -166,7 +170,9 @@ def groups_of(labels: Path | str, videos: list[str]) -> np.ndarray:
     import pyarrow.parquet as pq
 
     table = pq.read_table(labels, columns=["video", "group"], partitioning=None).to_pydict()
-    return as_groups(dict(zip(table["video"], table["group"], strict=True)), videos, labels)
+    _, tied = read_refused(refused)
+    groups = [tied.get(group, group) for group in table["group"]]
+    return as_groups(dict(zip(table["video"], groups, strict=True)), videos, labels)
 
 
 def as_groups(known: Mapping[str, str | None], videos: list[str], where: Path | str = "labels") -> np.ndarray:

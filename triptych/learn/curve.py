@@ -63,7 +63,7 @@ def learning_curve(
         fields: column of the table -> slug -> text.
         title: a line above the picture.
         threads: threads of this job.
-        refused: refused.json of the task: near-duplicates that count as unlabelled.
+        refused: refused.json of the task: near-duplicates that count as unlabelled, and groups that they tie.
         device: that networks are fitted on: `cpu` or `cuda:0`.
 
     Returns:
@@ -81,7 +81,7 @@ def learning_curve(
     task = as_task(task)
     if faults := validate(model, name):
         raise ValueError("\n".join(faults))
-    data = read_labels(labels, refused).labelled()
+    data = read_labels(labels, refused, together=True).labelled()
     folds = folds_of(splits, data, task)
     given = features or {}, transcripts or {}, fields or {}
     blocks = predict._blocks(model, data.videos, *given, data, task.seed, threads)

@@ -98,12 +98,22 @@ def write_labels(path: Path | str, labels: Labels) -> None:
     replace_bytes(path, out.getvalue())
 
 
-def read_labels(path: Path | str, refused: Path | str | None = None) -> Labels:
+def read_refused(path: Path | str | None) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """What `refused.json` of a task tells: video -> its near-duplicate, and group -> the group it is tied to.
+
+    A file that is not there tells of none.
+    """
+    told = read_json(path) if path is not None and Path(path).is_file() else {}
+    return told.get("refused", {}), told.get("tied", {})
+
+
+def read_labels(path: Path | str, refused: Path | str | None = None, together: bool = False) -> Labels:
     """Read `labels.parquet`.
 
     Args:
         path: of the table.
         refused: `refused.json` of the task; its videos become unlabelled. A file that is not there refuses none.
+        together: groups that near-duplicates tie are one group: for whatever parts the videos of a training fold.
     """
     import pyarrow.parquet as pq
 
@@ -111,12 +121,13 @@ def read_labels(path: Path | str, refused: Path | str | None = None) -> Labels:
     table = pq.read_table(path, partitioning=None).to_pydict()
     labels = [None if text is None else tuple(text.split(";")) for text in table["labels"]]
     reasons = list(table["reason"])
-    told = read_json(refused) if refused is not None and Path(refused).is_file() else {}
+    told, tied = read_refused(refused)
     for row, video in enumerate(table["video"]):
         if video in told and labels[row] is not None:
             labels[row], reasons[row] = None, f"duplicate_of:{told[video]['duplicate_of']}"
     lines = table.get("line") or [None] * len(labels)
-    return Labels(table["video"], labels, table["group"], table["fold"], reasons, lines)
+    groups = [tied.get(group, group) for group in table["group"]] if together else table["group"]
+    return Labels(table["video"], labels, groups, table["fold"], reasons, lines)
 
 
 def summary(labels: Labels) -> dict[str, Any]:

@@ -186,7 +186,7 @@ def run_model(
         inner: inner folds for which it must also predict, because a stack reads it (`Study.inner_folds`); 0 for none.
         balance: where the label distribution before and after balancing goes: a picture (`.svg`) or numbers (`.json`).
         threads: threads of this job.
-        refused: refused.json of the task: near-duplicates that count as unlabelled.
+        refused: refused.json of the task: near-duplicates that count as unlabelled, and groups that they tie.
         device: `cpu` or `cuda:0`, for fine-tuned networks.
         checkpoint: folder for a fine-tuned network that is fitted on all labelled videos.
         task_name: the task's name, for what is written beside the checkpoint.
@@ -205,7 +205,7 @@ def run_model(
     faults = validate(model, name)
     if faults:
         raise ValueError("\n".join(faults))
-    everything = read_labels(labels, refused)
+    everything = read_labels(labels, refused, together=True)
     data, unlabelled = everything.labelled(), everything.unlabelled()
     folds = folds_of(splits, data, task)
     decide.refuse(model, task.multi_label, len(data.classes))

@@ -54,7 +54,7 @@ def select_model(
         splits: the split file.
         members: candidate -> its predictions file, of which inner rows alone are read.
         out: where the selection goes.
-        refused: refused.json of the task: near-duplicates that count as unlabelled.
+        refused: refused.json of the task: near-duplicates that count as unlabelled, and groups that they tie.
 
     Returns:
         What was written: `model`, `by`, `candidates`, `inner` (candidate -> sha256 of its inner rows), `folds` (a
@@ -70,7 +70,7 @@ def select_model(
     faults = validate(model, name)
     if faults:
         raise ValueError("\n".join(faults))
-    data = read_labels(labels, refused).labelled()
+    data = read_labels(labels, refused, together=True).labelled()
     folds = folds_of(splits, data, task)
     by = values_of(SELECT_PARAMS, model.params)["by"]
     read = {one: fusion.read_member(members[one], one, data, "inner") for one in model.select}

@@ -139,12 +139,16 @@ def notes(settled: Settled, data: Labels) -> list[str]:
 
 
 def write_refused(path: Path | str, settled: Settled) -> None:
-    """Write `refused.json`: video -> the one that it is a near-duplicate of, by what, and how near."""
+    """Write `refused.json`.
+
+    `refused`: video -> the one that it is a near-duplicate of, by what, and how near; `tied`: group -> the group that
+    stands for all that are tied to it.
+    """
     told: dict[str, Any] = {}
     for video, tie in settled.refused.items():
         twin = tie.other if video == tie.video else tie.video
         told[video] = {"duplicate_of": twin, "by": "+".join(tie.by), "score": tie.score}
-    replace_json(path, told)
+    replace_json(path, {"refused": told, "tied": {one: root for one, root in settled.roots.items() if one != root}})
 
 
 def write_table(path: Path | str, settled: Settled, data: Labels) -> None:

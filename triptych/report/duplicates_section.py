@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from triptych.core.cells import count
-from triptych.core.files import read_json
 from triptych.core.paths import Paths
+from triptych.learn.labels import read_refused
 from triptych.learn.pairs import Pair, read_pairs
 from triptych.report.tables import unguarded
 
@@ -63,7 +63,7 @@ def _task(name: str, task: Mapping[str, Any], paths: Paths) -> list[str]:
         return []
     with path.open(encoding="utf-8", newline="") as handle:
         rows = [unguarded(row) for row in csv.DictReader(handle)]
-    refused = read_json(paths.refused(name)) if Path(paths.refused(name)).is_file() else {}
+    refused, _ = read_refused(paths.refused(name))
     odd = [row for row in rows if row["contradiction"]]
     tied = sum(row["outcome"] == "same fold" for row in rows)
     told = f"{count(len(rows), 'pair')} of labelled videos"
