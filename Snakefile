@@ -41,6 +41,8 @@ config.update(STUDY.model_dump(by_alias=True, mode="json"))
 workflow.register_resource("downloads", STUDY.fetch.concurrent)
 PATHS = Paths.of(STUDY)
 PLAN = Plan(STUDY, CORPUS)
+#: For wildcards of rules that this study needs not: no name begins with a hyphen, but any word may be one.
+NOTHING = "-"
 #: Graphics cards that jobs of this run share.
 GPUS = device.wanted(STUDY.gpus)
 workflow.register_resource("gpu", GPUS)

@@ -6,10 +6,13 @@ confusion/{task}/{model}.svg and .csv, reliability/{task}/{model}.svg.
 Steps: train_model, evaluate_model.
 """
 
+from triptych.learn.networks.params import needs_torch
+
 FUSED = sorted({model for task in STUDY.tasks for model in PLAN.fused(task)})
 EVERY = {name: model for task in STUDY.tasks for name, model in STUDY.models_of(task).items()}
 TUNED = sorted(name for name, model in EVERY.items() if model.head == "finetune")
-NETWORKS = sorted({name for name, model in EVERY.items() if model.network} - set(TUNED))
+# Also heads behind a network that reduces features: they need PyTorch, which the environment of other heads lacks.
+NETWORKS = sorted({name for name, model in EVERY.items() if needs_torch(model)} - set(TUNED))
 TRAINED = sorted(set(EVERY) - set(FUSED) - set(TUNED) - set(NETWORKS))
 
 
@@ -33,7 +36,7 @@ rule train_model:
     benchmark:
         PATHS.benchmark("train-{task}", "{model}")
     wildcard_constraints:
-        model="|".join(TRAINED) or "none",
+        model="|".join(TRAINED) or NOTHING,
     conda:
         "../envs/learn.yaml"
     threads: 1

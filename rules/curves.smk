@@ -6,7 +6,7 @@ Steps: draw_learning_curve (of networks: draw_network_curve, in networks.smk).
 """
 
 CURVED = sorted({name for name in STUDY.evaluate.curves if name in EVERY})
-CURVED_NETWORKS = [name for name in CURVED if EVERY[name].network]
+CURVED_NETWORKS = [name for name in CURVED if needs_torch(EVERY[name])]
 
 
 rule draw_learning_curve:
@@ -26,7 +26,7 @@ rule draw_learning_curve:
     benchmark:
         PATHS.benchmark("curve-{task}", "{model}")
     wildcard_constraints:
-        model="|".join(name for name in CURVED if name not in CURVED_NETWORKS) or "none",
+        model="|".join(name for name in CURVED if name not in CURVED_NETWORKS) or NOTHING,
     conda:
         "../envs/learn.yaml"
     threads: 1

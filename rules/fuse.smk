@@ -25,7 +25,7 @@ rule select_model:
     log:
         PATHS.log("select-{task}", "{model}"),
     wildcard_constraints:
-        model="|".join(CHOICES) or "none",
+        model="|".join(CHOICES) or NOTHING,
     conda:
         "../envs/learn.yaml"
     resources:
@@ -57,7 +57,7 @@ rule fuse_models:
     benchmark:
         PATHS.benchmark("train-{task}", "{model}")
     wildcard_constraints:
-        model="|".join(FUSED) or "none",
+        model="|".join(FUSED) or NOTHING,
     conda:
         "../envs/learn.yaml"
     resources:

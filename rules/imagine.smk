@@ -35,7 +35,7 @@ rule paint_videos:
     benchmark:
         PATHS.benchmark("imagine-{imagine}", "{shard}")
     wildcard_constraints:
-        imagine="|".join(STUDY.imagine) or "none",
+        imagine="|".join(STUDY.imagine) or NOTHING,
     conda:
         "../envs/crossmodal.yaml"
     threads: 2
@@ -69,7 +69,7 @@ rule score_pictures:
     benchmark:
         PATHS.benchmark("imagine", "{imagine}")
     wildcard_constraints:
-        imagine="|".join(STUDY.imagine) or "none",
+        imagine="|".join(STUDY.imagine) or NOTHING,
     conda:
         "../envs/crossmodal.yaml"
     threads: 2

@@ -32,7 +32,7 @@ rule match_videos:
     benchmark:
         PATHS.benchmark("match", "{match}")
     wildcard_constraints:
-        match="|".join(STUDY.match) or "none",
+        match="|".join(STUDY.match) or NOTHING,
     conda:
         "../envs/crossmodal.yaml"
     threads: 2

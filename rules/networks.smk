@@ -12,7 +12,7 @@ TUNED_WEIGHTS = {name: checkpoints.identity(EVERY[name]) for name in TUNED}
 
 use rule train_model as train_network with:
     wildcard_constraints:
-        model="|".join(NETWORKS) or "none",
+        model="|".join(NETWORKS) or NOTHING,
     conda:
         "../envs/networks.yaml"
     threads: 2
@@ -30,7 +30,7 @@ use rule train_model as finetune_model with:
         balance=PATHS.balance("{task}", "{model}"),
         checkpoint=directory(PATHS.checkpoint("{task}", "{model}")),
     wildcard_constraints:
-        model="|".join(TUNED) or "none",
+        model="|".join(TUNED) or NOTHING,
     conda:
         "../envs/networks.yaml"
     threads: 2
@@ -47,7 +47,7 @@ use rule train_model as finetune_model with:
 
 use rule draw_learning_curve as draw_network_curve with:
     wildcard_constraints:
-        model="|".join(CURVED_NETWORKS) or "none",
+        model="|".join(CURVED_NETWORKS) or NOTHING,
     conda:
         "../envs/networks.yaml"
     threads: 2

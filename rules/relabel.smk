@@ -111,7 +111,7 @@ rule compare_labels:
     log:
         PATHS.log("compare-labels", "{relabel}"),
     wildcard_constraints:
-        relabel="|".join(COMPARED) or "none",
+        relabel="|".join(COMPARED) or NOTHING,
     conda:
         "../envs/relabel.yaml"
     resources:
@@ -136,7 +136,7 @@ rule read_checked:
     log:
         PATHS.log("read-checked", "{relabel}"),
     wildcard_constraints:
-        relabel="|".join(CHECKED) or "none",
+        relabel="|".join(CHECKED) or NOTHING,
     conda:
         "../envs/relabel.yaml"
     resources:

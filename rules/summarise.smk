@@ -27,7 +27,7 @@ rule summarise_texts:
     benchmark:
         PATHS.benchmark("summaries-{summary}", "{shard}")
     wildcard_constraints:
-        summary="|".join(STUDY.summaries) or "none",
+        summary="|".join(STUDY.summaries) or NOTHING,
     conda:
         "../envs/crossmodal.yaml"
     threads: lambda wildcards: 2 if wildcards.summary in WRITTEN else 1

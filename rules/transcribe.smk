@@ -28,7 +28,7 @@ rule transcribe_captions:
     benchmark:
         PATHS.benchmark("transcripts-{source}", "{shard}")
     wildcard_constraints:
-        source="|".join(CAPTION_SOURCES) or "none",
+        source="|".join(CAPTION_SOURCES) or NOTHING,
     conda:
         "../envs/speech.yaml"
     resources:
@@ -63,7 +63,7 @@ rule transcribe_shard:
     benchmark:
         PATHS.benchmark("transcripts-{source}", "{shard}")
     wildcard_constraints:
-        source="|".join(RECOGNISERS) or "none",
+        source="|".join(RECOGNISERS) or NOTHING,
     conda:
         "../envs/speech.yaml"
     threads: lambda wildcards: STUDY.transcripts[wildcards.source].threads or SPEECH_CARDS[wildcards.source].threads
@@ -93,7 +93,7 @@ rule read_frames:
     benchmark:
         PATHS.benchmark("transcripts-{source}", "{shard}")
     wildcard_constraints:
-        source="|".join(STUDY.shown) or "none",
+        source="|".join(STUDY.shown) or NOTHING,
     conda:
         "../envs/speech.yaml"
     threads: lambda wildcards: STUDY.transcripts[wildcards.source].threads or ocr.THREADS

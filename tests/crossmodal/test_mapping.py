@@ -69,7 +69,7 @@ def test_independent_features_stay_within_the_null():
     """A canary: films are alike in both features, but nothing of one tells the other."""
     random, films = np.random.default_rng(0), np.repeat(np.arange(24), 2)
     names, present = [f"v{film}" for film in films], np.ones(48, dtype=bool)
-    labels = tasks.Labels(names, [("ab"[film % 2],) for film in films], names, [None] * 48, [None] * 48)
+    labels = tasks.Labels(names, [("ab"[film % 2],) for film in films], names, *[[None] * 48] * 3)
     section = mapping.Section(features=["one", "two"], task="topic", methods=["ridge", "cca"], permutations=100)
     drawn = {method: [] for method in section.methods}
     for _ in range(20):

@@ -8,7 +8,7 @@ from evaluate.scored import names, write, write_labels
 
 from triptych.evaluate import calibration_curve
 from triptych.evaluate.metrics import evaluate_model
-from triptych.evaluate.predictions import read
+from triptych.evaluate.predictions import groups_of, read
 
 
 def test_bins_by_hand(tmp_path):
@@ -36,14 +36,16 @@ def test_the_gaps_of_the_bins_are_the_calibration_error(tmp_path):
     evaluate = {"bootstrap": 100, "seed": 0}
     told = evaluate_model(path, labels, tmp_path / "m", task="t", model="m", spec={}, evaluate=evaluate)
     out = tmp_path / "r.svg"
-    bins = calibration_curve.draw_model(path, labels, out, metrics=told, evaluate=evaluate, title="a <b> & $x$\x01")
+    found, options = read(path), {"metrics": told, "evaluate": evaluate, "title": "a: <b> & $x$\x01"}
+    bins = calibration_curve.draw_model(found, groups_of(labels, found.videos), out, **options)
     gap = sum(one["count"] * abs(one["share"] - one["confidence"]) for one in bins) / 200
     assert gap == pytest.approx(told["all"]["ece"]["value"])
     texts = [one.text for one in ET.parse(out).iter("{http://www.w3.org/2000/svg}text")]
     ece, brier = told["all"]["ece"], told["all"]["brier"]
-    assert "a <b> & $x$\N{WHITE SQUARE}" in texts and any("n = 200" in text for text in texts)
+    assert "a: <b> & $x$\N{WHITE SQUARE}" in texts and any("n = 200" in text for text in texts)
     assert f"ECE {ece['value']:.3f} ({ece['low']:.3f} to {ece['high']:.3f}) · Brier {brier['value']:.3f}" in texts[1]
     # Small enough for a page with one for each of many models, and the same bytes each time.
     first = out.read_bytes()
-    calibration_curve.draw_model(path, labels, out, metrics=told, evaluate=evaluate, title="a <b> & $x$\x01")
+    options = {"reliability": out, "task": "<b> & $x$\x01", "model": "a", "spec": {}, "evaluate": evaluate}
+    evaluate_model(path, labels, tmp_path / "m", **options)
     assert len(first) < 8000 and first == out.read_bytes()

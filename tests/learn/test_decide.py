@@ -115,6 +115,31 @@ def test_numbers_come_from_the_inner_rows_of_the_same_fold_and_run(tmp_path, rul
     assert len(chosen) > 1 or rule == "top_k"
 
 
+def test_a_choice_does_not_prefer_the_rule_with_the_most_thresholds(tmp_path):
+    """Thresholds of noise: one a label fits the inner rows better than one for all, and is no better."""
+    random, names = np.random.default_rng(1), "abcdefgh"
+    has = random.random((60, 8)) < 0.15
+    has[np.arange(60), random.integers(0, 8, 60)] = True
+    labels = [";".join(names[k] for k in np.flatnonzero(row)) for row in has]
+    rows = [
+        {"slug": f"v{n:03d}", "line": n + 2, "fields": {"topic": label, "film": f"f{n}"}}
+        for n, label in enumerate(labels)
+    ]
+    one = World(tmp_path, rows, {**TASK, "min_groups": "allow"}).prepare()
+    one.feature("seen", random.normal(size=(60, 8)))
+    for rule in ("global", "per_label"):
+        one.run(rule, {**HEAD, "decide": {"rule": rule}})
+    scores = {}
+    for rule in ("global", "per_label"):
+        parts = read_predictions(tmp_path / f"{rule}.parquet", list(names))
+        scores[rule] = {
+            role: np.mean([f1(one.truth, one.decision) for key, one in parts.items() if key[0] == role])
+            for role in ("inner", "test")
+        }
+        assert abs(scores[rule]["inner"] - scores[rule]["test"]) < 0.05
+    assert scores["per_label"]["inner"] < scores["global"]["inner"] + 0.02
+
+
 def test_a_label_of_the_test_fold_changes_no_threshold_of_it(tmp_path):
     one = world(tmp_path)
     model = {**HEAD, "decide": {"rule": "per_label"}}

@@ -130,6 +130,24 @@ def test_early_fusion_uses_what_is_there(tmp_path):
     assert accuracy(found) > max(single)
 
 
+@pytest.mark.parametrize("head", ["logistic", "concat"])
+def test_an_input_that_no_training_video_has_covers_nothing(tmp_path, head):
+    if head == "concat":
+        pytest.importorskip("torch")
+    one = world(tmp_path)
+    fold = {row.video: row.fold for row in predict_splits(one)}
+    first = np.array([fold[slug] == 0 for slug in one.slugs()])
+    one.feature("seen", planted(one.rows, 6, 2.5, 1), ~first)
+    one.feature("rare", planted(one.rows, 6, 2.5, 2), first)
+    kind, params = ("early", {}) if head == "logistic" else ("intermediate", {"epochs": 2})
+    found = one.run("m", {"inputs": ["seen", "rare"], "fusion": kind, "head": head, "params": params, "seeds": 1})
+    truth = {row["slug"]: row["fields"]["topic"] for row in one.rows}
+    share = np.mean([truth[video] == "a" for video, number in fold.items() if number])
+    for (_, _, outer, _), rows in found.items():
+        assert rows["a"]["covered"] is (outer != 0)
+        assert outer or rows["a"]["probability"] == pytest.approx(share)
+
+
 def test_numbers_that_are_not_finite_stop(tmp_path):
     one = world(tmp_path)
     values = planted(one.rows, 3, 1, 1)

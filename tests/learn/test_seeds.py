@@ -56,6 +56,15 @@ def test_the_first_run_is_the_single_fit_and_the_others_differ(world):
     assert new.probability == pytest.approx(mean, abs=1e-9) and new.seed == 5 and ("new", 0, -1, 1) not in thrice
 
 
+@pytest.mark.parametrize("use", ["autoencoder", "supervised"])
+def test_a_network_that_reduces_has_the_seed_of_the_run(world, use):
+    pytest.importorskip("torch")
+    model = {"inputs": ["seen"], "head": "logistic", "reduce": {"use": use, "width": 2}, "seeds": 2}
+    world.run("m", model)
+    parts = read_predictions(world.folder / "m.parquet", list("abc"))
+    assert (parts["test", 0, 0, 0].probability != parts["test", 0, 0, 1].probability).any()
+
+
 def _same_splits(world) -> bool:
     """Splits of the task's first repeat alone: unlabelled videos are predicted by fits that read no fold."""
     from triptych.learn.splits import update_splits

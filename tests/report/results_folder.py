@@ -14,7 +14,6 @@ from triptych.core.store import Entry, write_store
 from triptych.core.units import by_shard
 from triptych.encoders.detect import IDS, SEEN
 from triptych.encoders.pooling import pool_feature
-from triptych.evaluate.calibration_curve import draw_model
 from triptych.evaluate.compare import comparison
 from triptych.evaluate.compute import compute_seconds
 from triptych.evaluate.hints import label_hints
@@ -230,7 +229,7 @@ def learn(paths: Paths, study: dict, task: str, rows: list[dict], shards: list[s
             inner=inner(name, task),
             balance=None if members else paths.balance(task, name),
         )
-        told = evaluate_model(
+        evaluate_model(
             paths.predictions(task, name),
             paths.labels(task),
             paths.metrics(task, name),
@@ -240,16 +239,9 @@ def learn(paths: Paths, study: dict, task: str, rows: list[dict], shards: list[s
             evaluate=study["evaluate"],
             svg=paths.confusion(task, name, "svg"),
             csv=paths.confusion(task, name, "csv"),
+            reliability=paths.reliability(task, name),
             multi_label=section["multi_label"],
             selection=chosen,
-        )
-        draw_model(
-            paths.predictions(task, name),
-            paths.labels(task),
-            paths.reliability(task, name),
-            metrics=told,
-            evaluate=study["evaluate"],
-            title=name,
         )
         if name in study["evaluate"]["curves"]:
             learning_curve(

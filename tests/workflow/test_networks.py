@@ -9,6 +9,8 @@ from triptych.commands import check
 from triptych.core.config import Model
 
 FAST = {"epochs": 3, "width": 8, "validation": 0.3}
+RULES = [("train_model", "none"), ("draw_learning_curve", "none")]
+RULES += [("train_network", "thin"), ("draw_network_curve", "thin")]
 
 
 def test_networks_give_predictions_like_any_model(workflow):
@@ -31,6 +33,16 @@ def test_networks_give_predictions_like_any_model(workflow):
         assert json.loads(workflow.path("metrics", "topic", f"{name}.json").read_text())["all"]["n"] == 5
     page = workflow.path("report", "index.html").read_text()
     assert "sequence" in page and "joint" in page
+
+
+def test_what_needs_torch_runs_in_the_environment_that_has_it(workflow):
+    thin = {"inputs": ["seen"], "head": "logistic", "reduce": {"use": "autoencoder", "width": 2}}
+    # A model may have any name, also a word that stands for nothing elsewhere.
+    workflow.study["models"] = {"none": {"inputs": ["seen"], "head": "logistic"}, "thin": thin}
+    workflow.study["evaluate"] = {**workflow.study["evaluate"], "curves": ["none", "thin"]}
+    workflow.write()
+    planned = {f"{rule} task=topic model={name}" for rule, name in RULES}
+    assert planned == {job for job in workflow.plan() if job.endswith(("=none", "=thin")) and "evaluate" not in job}
 
 
 def study(**models) -> dict:

@@ -15,7 +15,7 @@ import numpy as np
 
 from triptych.evaluate import intervals, scores
 from triptych.evaluate.confusion import shorten
-from triptych.evaluate.predictions import Predictions, groups_of, read
+from triptych.evaluate.predictions import Predictions
 from triptych.evaluate.svg import BLUE, INK, LINE, SOFT, Drawing
 
 #: Left, top, right and bottom of the curve, and top and bottom of the counts, in pixels.
@@ -58,29 +58,28 @@ def curve(found: Predictions, groups: np.ndarray, resamples: int = 0, seed: int 
 
 
 def draw_model(
-    predictions: Path | str,
-    labels: Path | str,
+    found: Predictions,
+    groups: np.ndarray,
     out: Path | str,
     *,
     metrics: Mapping[str, Any],
     evaluate: Mapping[str, Any],
     title: str = "",
 ) -> list[dict[str, Any]]:
-    """Draw the reliability curve of a predictions file.
+    """Draw the reliability curve of predictions.
 
     Args:
-        predictions: the file.
-        labels: labels.parquet of the task, for the groups.
+        found: predictions of n videos.
+        groups: (n,) group of each.
         out: picture to write, an SVG.
-        metrics: what `metrics.evaluate_model` told of the same file: ECE and Brier score with their intervals.
+        metrics: what `metrics.evaluate_model` tells of them: ECE and Brier score with their intervals.
         evaluate: the study's section `evaluate`: `bootstrap`, `seed`.
         title: a line above the picture.
 
     Returns:
         The bins (see `curve`).
     """
-    found = read(predictions, metrics["multi_label"])
-    bins = curve(found, groups_of(labels, found.videos), int(evaluate["bootstrap"]), int(evaluate["seed"]))
+    bins = curve(found, groups, int(evaluate["bootstrap"]), int(evaluate["seed"]))
     draw(out, bins, metrics["all"], len(found.videos), found.multi, title)
     return bins
 

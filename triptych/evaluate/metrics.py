@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from triptych.core.files import digest_json, read_json, replace_json
-from triptych.evaluate import confusion, intervals, ranking, scores
+from triptych.evaluate import calibration_curve, confusion, intervals, ranking, scores
 from triptych.evaluate.predictions import Predictions, groups_of, read
 
 VERSION = "2"
@@ -42,10 +42,11 @@ def evaluate_model(
     evaluate: Mapping[str, Any],
     svg: Path | str | None = None,
     csv: Path | str | None = None,
+    reliability: Path | str | None = None,
     multi_label: bool | None = None,
     selection: Path | str | None = None,
 ) -> dict[str, Any]:
-    """Write metrics and confusion matrix of a model.
+    """Write metrics, confusion matrix and reliability curve of a model.
 
     Args:
         predictions: its predictions file.
@@ -57,6 +58,7 @@ def evaluate_model(
         evaluate: the study's section `evaluate`: `bootstrap`, `seed`.
         svg: confusion matrix to draw, if wanted.
         csv: confusion matrix as a table, if wanted.
+        reliability: reliability curve to draw, if wanted.
         multi_label: of the task; None reads it off the rows.
         selection: of a choice: what it took, and by what; its digest is told beside the metrics.
 
@@ -77,6 +79,9 @@ def evaluate_model(
         confusion.write_csv(csv, found)
     if svg is not None:
         confusion.draw(svg, found, f"{model}: {task}")
+    if reliability is not None:
+        title = f"{model}: {task}"
+        calibration_curve.draw_model(found, groups, reliability, metrics=result, evaluate=evaluate, title=title)
     return result
 
 

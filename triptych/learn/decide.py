@@ -13,11 +13,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from triptych.core.config import Decide, Model
+from triptych.learn.splits import assign
 from triptych.learn.table import DECIMALS, LeakError, Part
 
 logger = logging.getLogger("triptych")
 #: Scores that differ by less are equal.
 NOISE = 1e-12
+#: Parts of the inner rows, each decided by numbers that the others chose.
+FOLDS = 5
 
 
 class DecisionError(ValueError):
@@ -117,15 +120,17 @@ def best_k(probability: np.ndarray, truth: np.ndarray) -> int:
     return int(np.flatnonzero(f1 >= f1.max() - NOISE)[0]) + 1
 
 
-def decided(rule: Decide, test: Part, inner: Part | None) -> list[Part]:
+def decided(rule: Decide, test: Part, inner: Part | None, groups: Sequence[str] = ()) -> list[Part]:
     """Predictions of a fold with the decisions of a rule, its numbers chosen on inner rows of the same fold and run.
 
-    Decisions of the inner rows are those of the same numbers: they are a little flattered where these were chosen.
+    Inner rows themselves are decided by numbers that were chosen on rows of other groups, so that a choice which reads
+    them does not prefer the rule with the most numbers.
 
     Args:
         rule: the section `decide` of a model.
         test: test rows.
         inner: inner rows, or None.
+        groups: of the inner rows; where there are not two, chosen numbers say nothing of them, and one half decides.
 
     Raises:
         LeakError: the inner rows are of another fold, or hold a test video.
@@ -142,7 +147,25 @@ def decided(rule: Decide, test: Part, inner: Part | None) -> list[Part]:
     numbers = fit(rule, p, truth, test.probability.shape[1])
     told = f"{numbers.k} labels a video" if numbers.k else f"thresholds {np.round(numbers.thresholds, 4).tolist()}"
     logger.info("repeat %d, fold %d, seed %d: %s", test.repeat, test.outer, test.seed, told)
-    return [replace(one, decision=numbers.decide(one.probability)) for one in parts]
+    found = [replace(test, decision=numbers.decide(test.probability))]
+    if inner is not None:
+        chosen = _held_out(rule, inner, groups) if rule.chosen else numbers.decide(inner.probability)
+        found.append(replace(inner, decision=chosen))
+    return found
+
+
+def _held_out(rule: Decide, inner: Part, groups: Sequence[str]) -> np.ndarray | None:
+    """Decisions (n, K) of inner rows by numbers that other groups chose; None without two groups."""
+    folds = min(FOLDS, len(set(groups)))
+    if folds < 2 or inner.truth is None:
+        return None
+    found = assign(groups, inner.truth, folds, f"decide {inner.repeat} {inner.outer}")
+    of_row, decision = np.array([found[group] for group in groups]), np.zeros(inner.probability.shape, dtype=bool)
+    for one in np.unique(of_row):
+        own = of_row == one
+        numbers = fit(rule, inner.probability[~own], inner.truth[~own], decision.shape[1])
+        decision[own] = numbers.decide(inner.probability[own])
+    return decision
 
 
 def decided_new(rule: Decide, new: Part, parts: Sequence[Part]) -> Part:

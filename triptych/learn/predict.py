@@ -66,7 +66,8 @@ class Problem:
     def fit_predict(self, train: np.ndarray, test: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, dict | None]:
         """Learn from the rows `train`, predict the rows `test`.
 
-        Rows without any input, and all rows when the training rows teach nothing, get the training prior.
+        Rows without any input that the training rows have too, and all rows when these teach nothing, get the training
+        prior.
 
         Returns:
             Probabilities (n, K), covered (n,), and the label distribution before and after balancing.
@@ -76,9 +77,12 @@ class Problem:
         """
         refuse_leaks(self.data, train, test)
         prior = heads.prior(self.targets[train])
-        out, seen = np.tile(prior, (len(test), 1)), self.covered[test].copy()
+        out, seen = np.tile(prior, (len(test), 1)), self._seen(train, test)
         learn = np.flatnonzero(self.covered[train])
         matrices = (np.zeros((len(train), 0)), out[:, :0])
+        for block in self.blocks:
+            if isinstance(block, ReducedBlock):
+                block.seed = seed
         if self.blocks and not self.model.network:
             matrices = assemble(self.blocks, train, test)
         usable = self.targets[train][learn].any(axis=0).sum() >= (1 if self.multi else 2)
@@ -88,7 +92,9 @@ class Problem:
         chosen, done = self._balance(learn, self.targets[train][learn], seed)
         if self.model.network:
             whole = len(train) == len(self.data.videos)
-            return self._network(train[chosen], test, prior, seed, whole), seen, done
+            rows = test[seen]
+            out[seen] = np.clip(self.fits.fit_predict(self, train[chosen], rows, seed, whole=whole), 0.0, 1.0)
+            return out, seen, done
         x, groups = matrices[0][chosen], self.groups[train][chosen].tolist()
         head = heads.make(
             self.model.head,
@@ -105,11 +111,10 @@ class Problem:
             out[rows] = np.clip(head.predict_proba(matrices[1][rows]), 0.0, 1.0)
         return out, seen, done
 
-    def _network(self, train: np.ndarray, test: np.ndarray, prior: np.ndarray, seed: int, whole: bool) -> np.ndarray:
-        """Probabilities (n, K) of a network that reads the blocks of its rows itself."""
-        out, rows = np.tile(prior, (len(test), 1)), np.flatnonzero(self.covered[test])
-        out[rows] = np.clip(self.fits.fit_predict(self, train, test[rows], seed, whole=whole), 0.0, 1.0)
-        return out
+    def _seen(self, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        """Which test rows (n,) have an input that any training row has too: of another one nothing was learned."""
+        known = [block for block in self.blocks if block.present[train].any()]
+        return covered(known)[test] if known else np.full(len(test), not self.blocks)
 
     def _balance(self, learn: np.ndarray, targets: np.ndarray, seed: int) -> tuple[np.ndarray, dict | None]:
         """Rows of the training fold to learn from (with repetition), and the distributions."""
@@ -285,7 +290,7 @@ def _cross_fit(problem: Problem, folds: np.ndarray, unlabelled: list[str], task:
                 if inner:
                     # The runs share inner folds, so that they differ by their seeds alone.
                     within = _inner_part(problem, train, fold, repeat, (task.seed + repeat, seed), run, inner)
-                parts += decide.decided(problem.model.decide, tested, within)
+                parts += decide.decided(problem.model.decide, tested, within, problem.groups[train].tolist())
     everything = np.arange(len(data.videos))
     if not unlabelled and problem.fits.checkpoint:
         problem.fit_predict(everything, np.arange(0), task.seed)

@@ -57,7 +57,7 @@ class ReducedBlock:
             fewer than it has: that many already tell all its videos apart.
         targets: (n, K) bool of the labelled videos, which are the first rows of the block.
         groups: (n,) of the labelled videos.
-        seed: of networks.
+        seed: of networks; that of the fit, where `learn.predict` fits it.
         threads: that networks may use.
     """
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from triptych.core.config.section import Name, Section
+from triptych.core.config.section import Name, Section, seeding
 
 
 class Metadata(Section):
@@ -129,3 +129,9 @@ class Task(Section):
         if isinstance(value, int) and not 2 <= value <= 50:
             raise ValueError("folds must be 2 to 50, or 'predefined'")
         return value
+
+    @field_validator("seed")
+    @classmethod
+    def _seed(cls, value: int) -> int:
+        # Repeats and runs add up to 100,000 (`learn.seeds`).
+        return seeding(value, 4_000_000_000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from triptych.core.config.section import Name, Section, once
+from triptych.core.config.section import Name, Section, once, seeding
 
 
 class Evaluate(Section):
@@ -24,6 +24,11 @@ class Evaluate(Section):
     """Random draws of each share."""
     label_hints: bool = True
     """Rank labels that are probably wrong, by the models' out-of-fold probabilities."""
+
+    @field_validator("seed")
+    @classmethod
+    def _seed(cls, value: int) -> int:
+        return seeding(value)
 
     @field_validator("curves")
     @classmethod

@@ -34,3 +34,10 @@ def nearest(word: str, known) -> str:
 
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def seeding(value: int, most: int = 2**32 - 1) -> int:
+    """A seed that all libraries take; `most` leaves room for the numbers that are added to it."""
+    if not 0 <= value <= most:
+        raise ValueError(f"seed must be 0 to {most}")
+    return value

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 #: Sections of a model that change none of its fits.
 _BESIDE = {"tasks", "allow_label_source", "seeds", "decide", "inner", "select", "members"}
 
+#: What computes a fit: networks, their tokens, and the vocabulary of text beside other inputs.
+LIBRARIES = ("torch", "transformers", "tokenizers", "scikit-learn", "numpy")
+
 _log = logging.getLogger("triptych.networks")
 
 
@@ -135,13 +138,15 @@ class Fits:
     def _key(self, problem: Problem, network: Any, train: np.ndarray, rows: np.ndarray, seed: int) -> str:
         told = {
             "version": self.version,
-            "libraries": [_version(name) for name in ("torch", "transformers")],
+            "libraries": [_version(name) for name in LIBRARIES],
             # A card's numbers are others than the CPU's.
             "device": self.device.partition(":")[0],
             "model": section(problem.model),
             "identity": getattr(network, "identity", ""),
             "seed": seed,
             "multi": problem.multi,
+            # A checkpoint names them.
+            "classes": problem.data.classes,
             "targets": problem.targets[train].astype(int).tolist(),
             "groups": problem.groups[train].tolist(),
             "train": [content(block, train) for block in problem.blocks],
