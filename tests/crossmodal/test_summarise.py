@@ -119,3 +119,5 @@ def test_faults_are_told_before_any_job(bart, tmp_path):
     folder = shutil.copytree(bart, tmp_path / "copy")
     (folder / "config.json").write_text(json.dumps({"model_type": "bert", "is_encoder_decoder": False}))
     assert "no network that writes text" in faults(use="transformers", model=str(folder))[0]
+    (folder / "config.json").write_text('{"architectures": ["CLIPModel"], "model_type": "clip"}')
+    assert "no network that writes text" in faults(use="transformers", model=str(folder))[0]

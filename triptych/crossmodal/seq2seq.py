@@ -142,7 +142,8 @@ def faults(section: Summary, installed: bool = True) -> list[str]:
         found.append(f'use: needs {", ".join(missing)}; install them with: pip install "triptych[models]"')
     try:
         config = json.loads((located(section).path / "config.json").read_text(encoding="utf-8"))
-        if config.get("is_encoder_decoder") is False or "architectures" not in config:
+        writes = any(str(one).endswith("ForConditionalGeneration") for one in config.get("architectures") or ())
+        if config.get("is_encoder_decoder", writes) is not True:
             raise SummaryError(f"{section.model}: config.json tells of no network that writes text")
     except SummaryError as error:
         found.append(f"model: {error}")
