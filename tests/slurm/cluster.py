@@ -177,8 +177,9 @@ class Cluster:
         return told.stdout.split()
 
     def jobs(self, states: str = "PD,R,CG,S") -> list[dict[str, str]]:
-        """Jobs that wait or run: number, state, node, cards, rule and wildcards (`what`), restarts."""
-        told = self.run("squeue", "-h", "-t", states, "-O", "JobID:|,State:|,NodeList:|,tres-per-job:|,Comment:|,Reason:")
+        """Jobs that wait or run: number, state, node, cards, rule and wildcards (`what`), reason."""
+        columns = "JobID:|,State:|,NodeList:|,tres-per-job:|,Comment:|,Reason:"
+        told = self.run("squeue", "-h", "-t", states, "-O", columns)
         keys = ("id", "state", "node", "cards", "what", "reason")
         return [
             dict(zip(keys, (part.strip() for part in line.split("|")), strict=True))
@@ -260,8 +261,8 @@ class Cluster:
         (here / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
         # The executor takes all SLURM_ variables from the environment of a job's inner srun, SLURM_CONF too.
         shim = here / "bin" / "srun"
-        srun = shutil.which("srun", path=PATH)
-        shim.write_text(f"#!/bin/sh\nSLURM_CONF={shlex.quote(self.environment['SLURM_CONF'])} exec {srun} \"$@\"\n")
+        srun = shutil.which("srun", path=f"/usr/bin{os.pathsep}{PATH}")
+        shim.write_text(f'#!/bin/sh\nSLURM_CONF={shlex.quote(self.environment["SLURM_CONF"])} exec {srun} "$@"\n')
         shim.chmod(0o755)
 
 

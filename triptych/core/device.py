@@ -103,8 +103,8 @@ def granted(gpus: str | int, resources: Any) -> int:
     if found < 1 and os.environ.get("SLURM_JOB_ID"):
         raise NoCard(
             f"SLURM gave this job a card that it cannot see on {socket.gethostname()} ({VISIBLE} is "
-            f"{os.environ.get(VISIBLE, 'not set')}): `nvidia-smi -L` on that node tells why; `slurm-exclude-failed-nodes` "
-            "in the profile leaves it out"
+            f"{os.environ.get(VISIBLE, 'not set')}): `nvidia-smi -L` on that node tells why; "
+            "`slurm-exclude-failed-nodes` in the profile leaves it out"
         )
     return found
 
@@ -122,7 +122,9 @@ def notice(gpus: str | int, networks: Iterable[str], cluster: bool = False) -> s
         return None
     if cluster:
         if gpus == "auto":
-            return f"gpus: auto counts no cards of a cluster's nodes: {listed} on the CPU; `gpus: N` lets N jobs have one"
+            return (
+                f"gpus: auto counts no cards of a cluster: {listed} on the CPU; with `gpus: N` N jobs have one each"
+            )
         return f"No graphics card is used (gpus: 0): {listed} on the CPU" if int(gpus) < 1 else None
     if gpus != "auto" and int(gpus) < 1:
         return f"No graphics card is used (gpus: {gpus}): {listed} on the CPU"

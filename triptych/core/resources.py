@@ -121,4 +121,3 @@ def site(default_resources: Any) -> dict[str, str]:
         return {}
     names = {*ON_CARDS, *ON_CARDS.values()} & set(default_resources)
     return {name: str(default_resources[name].raw) for name in names}
-

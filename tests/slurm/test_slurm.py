@@ -1,0 +1,157 @@
+"""The workflow on a real SLURM, through the profile: the bytes of a local run, cards, faults, interruptions."""
+
+import time
+from collections import defaultdict
+
+import pytest
+from cluster import wait_until
+from harness import Workflow, demo_rows
+from runs import Run
+from trial import notes
+
+pytestmark = pytest.mark.slurm
+
+#: All that a run leaves but clocks (benchmarks, history) and logs.
+RESULTS = (
+    *("probe/**/*", "audio/**/*", "keyframes/**/*", "transcripts/**/*", "embeddings/**/*", "features/*", "tasks/**/*"),
+    *("predictions/**/*", "metrics/**/*", "confusion/**/*", "comparison/*", "status.tsv"),
+)
+
+
+@pytest.fixture(autouse=True)
+def quiet(cluster):
+    """No job of one test is left to the next."""
+    yield
+    Run.abandon()
+    left = cluster.jobs()
+    if left:
+        cluster.run("scancel", *(job["id"] for job in left))
+        wait_until(lambda: not cluster.jobs(), 30, "the end of what a test left")
+
+
+def at_once(started: list[dict], ended: list[dict]) -> dict[tuple[str, str], int]:
+    """The most titles that were under way together on each card of each node."""
+    events = defaultdict(list)
+    for one in started:
+        events[one["node"], one["card"]].append((one["at"], 1))
+    for one in ended:
+        events[one["node"], one["card"]].append((one["at"], -1))
+    most = {}
+    for card, listed in events.items():
+        running = [sum(step for _, step in sorted(listed)[: n + 1]) for n in range(len(listed))]
+        most[card] = max(running)
+    return most
+
+
+def unfinished(study: Workflow) -> list[str]:
+    """What a job left half done."""
+    names = ("*.parts", ".*.tmp.*")
+    return [str(path) for name in names for path in study.path().rglob(name)]
+
+
+def test_a_whole_study_gives_the_bytes_of_a_local_run(cluster, tmp_path, capsys):
+    changes = {
+        "unit": "shard",
+        "encoders": {"picture": {"use": "classic-image"}},
+        "features": {"seen": {"from": "picture.frame", "pool": "mean+std"}},
+        "models": {
+            "sight": {"inputs": ["seen"], "head": "logistic"},
+            "words": {"text": ["transcript"], "head": "logistic"},
+            "late": {"fusion": "late", "members": ["sight", "words"], "head": "mean"},
+        },
+    }
+    here, there = (Workflow(tmp_path / name, demo_rows(), **changes) for name in ("here", "there"))
+    begun = time.monotonic()
+    here.run()
+    local = time.monotonic() - begun
+    begun = time.monotonic()
+    run = Run(cluster, there)
+    run.end()
+    remote = time.monotonic() - begun
+    expected, found = here.snapshot(*RESULTS), there.snapshot(*RESULTS)
+    assert sorted(found) == sorted(expected) and len(expected) > 40
+    assert [name for name in found if found[name] != expected[name]] == []
+    # What takes a second is done where Snakemake runs: the splits were no job of the cluster.
+    assert "rule_make_splits" not in run.text() and "rule_evaluate_model" in run.text()
+    assert not unfinished(there) and not cluster.jobs()
+    assert there.plan() == []
+    with capsys.disabled():
+        print(f"\n4 videos, {run.submitted()} jobs of SLURM: {remote:.0f} s; the same here: {local:.0f} s")
+
+
+def test_jobs_on_cards_have_one_each(cluster, trials):
+    study = trials("rest a", "rest b", "rest c")
+    run = Run(cluster, study, "--until", "embed_shard")
+    run.end()
+    started, ended = notes(run.folder), notes(run.folder, "end")
+    assert len(started) == len(ended) == 3
+    assert {one["device"] for one in started} == {"cuda:0"} and {one["card"] for one in started} == {"0"}
+    assert at_once(started, ended) == {("n1", "0"): 1, ("n2", "0"): 1}
+
+
+def test_what_ends_a_job_leads_to_another_attempt_or_a_clear_failure(cluster, trials):
+    study = trials("wait for the signal", "swallow memory", "late the first time", "fail", gpus=0)
+    run = Run(cluster, study, "--until", "embed_shard")
+    (held,) = run.until(lambda: run.started("wait"), "the start of the job that waits")
+    cluster.run("scancel", held["job"])
+    run.until(lambda: len(run.started("wait")) == 2, "its second start")
+    (run.folder / "go").touch()
+    told = run.end(code=1)
+    starts = {word: len(run.started(word)) for word in ("wait", "swallow", "late", "fail")}
+    # The profile gives three attempts; each asks for twice the memory and time of the one before.
+    assert starts == {"wait": 2, "swallow": 2, "late": 2, "fail": 3}
+    asked = [cluster.job(one["job"]) for one in run.started("swallow")]
+    assert [job["MinMemoryNode"] for job in asked] == ["700M", "1400M"]
+    assert [cluster.job(one["job"])["JobState"] for one in run.started("late")] == ["TIMEOUT", "COMPLETED"]
+    assert [cluster.job(one["job"])["TimeLimit"] for one in run.started("late")] == ["00:01:00", "00:02:00"]
+    assert cluster.job(held["job"])["JobState"] == "CANCELLED"
+    # What failed for good is named with its log, and left no file; the others are whole.
+    assert "this title fails each time" in told and "logs/embed-words" in told
+    done = [path.stem for path in study.path("embeddings", "words").glob("*.h5")]
+    assert len(done) == 3 and not unfinished(study) and not cluster.jobs()
+
+
+def test_ctrl_c_cancels_what_was_submitted_and_the_next_run_resumes(cluster, trials):
+    study = trials("plain a", "wait b", "wait c", "wait d", gpus=0)
+    run = Run(cluster, study, "--until", "embed_shard")
+    run.until(lambda: len(run.started("wait")) == 3 and notes(run.folder, "end"), "the start of all jobs")
+    run.until(lambda: len(list(study.path("embeddings", "words").glob("*.h5"))) == 1, "the shard that is done")
+    (whole,) = study.path("embeddings", "words").glob("*.h5")
+    before = (whole.read_bytes(), whole.stat().st_mtime_ns)
+    jobs = {one["job"] for one in run.started("wait")}
+    run.interrupt()
+    run.end(code=1, seconds=60)
+    wait_until(lambda: not cluster.jobs(), 20, "the end of the jobs")
+    assert {cluster.job(job)["JobState"] for job in jobs} == {"CANCELLED"}
+    assert list(study.path("embeddings", "words").glob("*.h5")) == [whole]
+    (run.folder / "go").touch()
+    again = Run(cluster, study, "--until", "embed_shard")
+    again.end()
+    assert again.submitted() == 3 and (whole.read_bytes(), whole.stat().st_mtime_ns) == before
+    assert len(list(study.path("embeddings", "words").glob("*.h5"))) == 4 and not unfinished(study)
+
+
+def test_jobs_of_a_lost_node_and_preempted_ones_run_again(cluster, trials):
+    study = trials("wait a", "wait b", gpus=0)
+    site = ("--default-resources", "slurm_partition=spare", "mem_mb=600", "runtime=10")
+    run = Run(cluster, study, "--until", "embed_shard", *site)
+    run.until(lambda: len(run.started("wait")) == 2, "the start of both")
+    # Somebody whose partition goes first wants all processors: SLURM takes the jobs off and lets them wait again.
+    urgent = cluster.run("sbatch", "--parsable", "-p", "urgent", "-N", "2", "--exclusive", "--wrap", "sleep 2")
+    run.until(lambda: all(job["state"] == "PENDING" for job in cluster.jobs() if "embed" in job["what"]), "preemption")
+    wait_until(lambda: cluster.job(urgent.stdout.strip())["JobState"] == "COMPLETED", 60, "the end of the urgent job")
+    for job in cluster.jobs():
+        # SLURM lets them wait for two minutes; that is not what is tried here.
+        cluster.run("scontrol", "update", f"JobId={job['id']}", "StartTime=now")
+    run.until(lambda: len(run.started("wait")) == 4, "the second start of both")
+    lost = run.started("wait")[-1]
+    cluster.lose_node(lost["node"])
+    run.until(lambda: cluster.job(lost["job"])["JobState"] == "PENDING", "notice of the loss")
+    cluster.run("scontrol", "update", f"JobId={lost['job']}", "StartTime=now")
+    run.until(lambda: len(run.started("wait")) >= 5, "the start on the other node")
+    (run.folder / "go").touch()
+    run.end()
+    assert run.started("wait")[-1]["node"] != lost["node"]
+    assert len(list(study.path("embeddings", "words").glob("*.h5"))) == 2 and not unfinished(study)
+    cluster.start_node(lost["node"])
+    wait_until(lambda: cluster.states().count("idle") == 2, 60, "the node's return")
