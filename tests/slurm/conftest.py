@@ -9,7 +9,7 @@ from cluster import Cluster, missing
 from harness import Workflow, demo_rows
 
 #: Jobs of the trial encoder alone, small enough for several on a node.
-SMALL = {"threads": 1, "mem_mb": 700, "mem_mb_video": 0, "runtime": 1, "runtime_video": 0}
+SMALL = {"threads": 1, "mem_mb": 700, "mem_mb_video": 0, "runtime": 10, "runtime_video": 0}
 
 
 @pytest.fixture(scope="session")

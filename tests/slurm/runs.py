@@ -53,7 +53,7 @@ class Run:
                 run.process.wait()
         cls.working.clear()
 
-    def until(self, true, what: str, seconds: float = 120):
+    def until(self, true, what: str, seconds: float = 300):
         """Wait for something that the run brings about; the end of the run is a failure."""
 
         def checked():
@@ -71,7 +71,7 @@ class Run:
         """What Ctrl-C sends."""
         os.killpg(self.process.pid, signal.SIGINT)
 
-    def end(self, code: int | None = 0, seconds: float = 200) -> str:
+    def end(self, code: int | None = 0, seconds: float = 600) -> str:
         """Wait for the end; what was printed."""
         try:
             ended = self.process.wait(seconds)

@@ -52,6 +52,7 @@ def unfinished(study: Workflow) -> list[str]:
 def test_a_whole_study_gives_the_bytes_of_a_local_run(cluster, tmp_path, capsys):
     changes = {
         "unit": "shard",
+        "shards": 1,
         "encoders": {"picture": {"use": "classic-image"}},
         "features": {"seen": {"from": "picture.frame", "pool": "mean+std"}},
         "models": {
@@ -69,7 +70,7 @@ def test_a_whole_study_gives_the_bytes_of_a_local_run(cluster, tmp_path, capsys)
     run.end()
     remote = time.monotonic() - begun
     expected, found = here.snapshot(*RESULTS), there.snapshot(*RESULTS)
-    assert sorted(found) == sorted(expected) and len(expected) > 40
+    assert sorted(found) == sorted(expected) and len(expected) > 30
     assert [name for name in found if found[name] != expected[name]] == []
     # What takes a second is done where Snakemake runs: the splits were no job of the cluster.
     assert "rule_make_splits" not in run.text() and "rule_evaluate_model" in run.text()
@@ -92,6 +93,9 @@ def test_jobs_on_cards_have_one_each(cluster, trials):
 def test_what_ends_a_job_leads_to_another_attempt_or_a_clear_failure(cluster, trials):
     study = trials("wait for the signal", "swallow memory", "late the first time", "fail", gpus=0)
     run = Run(cluster, study, "--until", "embed_shard")
+    (late,) = run.until(lambda: run.started("late"), "the start of the job that is late")
+    # It asked for ten minutes; one shows the same sooner.
+    cluster.run("scontrol", "update", f"JobId={late['job']}", "TimeLimit=1")
     (held,) = run.until(lambda: run.started("wait"), "the start of the job that waits")
     cluster.run("scancel", held["job"])
     run.until(lambda: len(run.started("wait")) == 2, "its second start")
@@ -103,7 +107,7 @@ def test_what_ends_a_job_leads_to_another_attempt_or_a_clear_failure(cluster, tr
     asked = [cluster.job(one["job"]) for one in run.started("swallow")]
     assert [job["MinMemoryNode"] for job in asked] == ["700M", "1400M"]
     assert [cluster.job(one["job"])["JobState"] for one in run.started("late")] == ["TIMEOUT", "COMPLETED"]
-    assert [cluster.job(one["job"])["TimeLimit"] for one in run.started("late")] == ["00:01:00", "00:02:00"]
+    assert [cluster.job(one["job"])["TimeLimit"] for one in run.started("late")] == ["00:01:00", "00:20:00"]
     assert cluster.job(held["job"])["JobState"] == "CANCELLED"
     # What failed for good is named with its log, and left no file; the others are whole.
     assert "this title fails each time" in told and "logs/embed-words" in told

@@ -122,9 +122,7 @@ def notice(gpus: str | int, networks: Iterable[str], cluster: bool = False) -> s
         return None
     if cluster:
         if gpus == "auto":
-            return (
-                f"gpus: auto counts no cards of a cluster: {listed} on the CPU; with `gpus: N` N jobs have one each"
-            )
+            return f"gpus: auto counts no cards of a cluster: {listed} on the CPU; with `gpus: N` N jobs have one each"
         return f"No graphics card is used (gpus: 0): {listed} on the CPU" if int(gpus) < 1 else None
     if gpus != "auto" and int(gpus) < 1:
         return f"No graphics card is used (gpus: {gpus}): {listed} on the CPU"

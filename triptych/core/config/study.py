@@ -34,7 +34,7 @@ class Study(Section):
     shards: int = Field(8, ge=1, le=100_000)
     """Number of shards: jobs of each transcriber and encoder."""
     gpus: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
-    """Graphics cards that jobs share; 0 runs all on the CPU. On a cluster name a number: `auto` counts this machine's."""
+    """Graphics cards that jobs share; 0 runs all on the CPU. On a cluster name a number: `auto` is for this machine."""
     resources: dict[str, Resources] = Field(default_factory=dict)
     """What the jobs of a rule ask for on a cluster: rule (or `every`) -> memory, minutes, threads."""
     min_ok_fraction: float = Field(0.5, ge=0, le=1)
