@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -153,16 +154,15 @@ class Cluster:
 
     def steps(self, node: str) -> list[psutil.Process]:
         """The processes of SLURM that watch over the jobs of a node."""
-        ours = []
+        told = self.run("squeue", "-h", "-t", "R,CG", "-w", node, "-o", "%i", check=False).stdout.split()
+        found = []
         for process in psutil.process_iter(["name", "cmdline"]):
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                if "slurmstepd" not in (process.info["name"] or ""):
-                    continue
-                environment = process.environ()
-                of_here = environment.get("SLURM_CONF") == self.environment["SLURM_CONF"]
-                if of_here and f"/spool.{node}" in " ".join([*process.info["cmdline"], process.cwd()]):
-                    ours.append(process)
-        return ours
+                named = re.match(r"slurmstepd: \[(\d+)\.", " ".join(process.info["cmdline"] or []))
+                ours = named and process.environ().get("SLURM_CONF") == self.environment["SLURM_CONF"]
+                if ours and named[1] in told:
+                    found.append(process)
+        return found
 
     # What it says.
 

@@ -40,17 +40,14 @@ def trials(tmp_path):
             name = next(one for n in range(500) if shard_of(one := f"{title.split()[0]}{n}", shards) not in taken)
             taken.add(shard_of(name, shards))
             found.append(rows[0] | {"id": name, "title": title, "source": "", "captions": ""})
-        return Workflow(
-            tmp_path / "run",
-            found,
-            shards=shards,
-            gpus=4,
-            encoders={"words": {"use": "trial:Trial", "text": ["title"]}},
-            features={"said": {"from": "words.length"}},
-            tasks={},
-            models={},
-            transcripts={},
-            **{"resources": {"embed_shard": SMALL}, **changes},
-        )
+        settings = {
+            "shards": shards,
+            "gpus": 0,
+            "encoders": {"words": {"use": "trial:Trial", "text": ["title"]}},
+            "features": {"said": {"from": "words.length"}},
+            "resources": {"embed_shard": SMALL},
+            **{name: {} for name in ("tasks", "models", "transcripts")},
+        }
+        return Workflow(tmp_path / "run", found, **settings | changes)
 
     return make

@@ -81,7 +81,7 @@ def test_a_whole_study_gives_the_bytes_of_a_local_run(cluster, tmp_path, capsys)
 
 
 def test_jobs_on_cards_have_one_each(cluster, trials):
-    study = trials("rest a", "rest b", "rest c")
+    study = trials("rest a", "rest b", "rest c", gpus=4)
     run = Run(cluster, study, "--until", "embed_shard")
     run.end()
     started, ended = notes(run.folder), notes(run.folder, "end")
@@ -91,7 +91,7 @@ def test_jobs_on_cards_have_one_each(cluster, trials):
 
 
 def test_what_ends_a_job_leads_to_another_attempt_or_a_clear_failure(cluster, trials):
-    study = trials("wait for the signal", "swallow memory", "late the first time", "fail", gpus=0)
+    study = trials("wait for the signal", "swallow memory", "late the first time", "fail")
     run = Run(cluster, study, "--until", "embed_shard")
     (late,) = run.until(lambda: run.started("late"), "the start of the job that is late")
     # It asked for ten minutes; one shows the same sooner.
@@ -116,7 +116,7 @@ def test_what_ends_a_job_leads_to_another_attempt_or_a_clear_failure(cluster, tr
 
 
 def test_ctrl_c_cancels_what_was_submitted_and_the_next_run_resumes(cluster, trials):
-    study = trials("plain a", "wait b", "wait c", "wait d", gpus=0)
+    study = trials("plain a", "wait b", "wait c", "wait d")
     run = Run(cluster, study, "--until", "embed_shard")
     run.until(lambda: len(run.started("wait")) == 3 and notes(run.folder, "end"), "the start of all jobs")
     run.until(lambda: len(list(study.path("embeddings", "words").glob("*.h5"))) == 1, "the shard that is done")
@@ -136,7 +136,7 @@ def test_ctrl_c_cancels_what_was_submitted_and_the_next_run_resumes(cluster, tri
 
 
 def test_jobs_of_a_lost_node_and_preempted_ones_run_again(cluster, trials):
-    study = trials("wait a", "wait b", gpus=0)
+    study = trials("wait a", "wait b")
     site = ("--default-resources", "slurm_partition=spare", "mem_mb=600", "runtime=10")
     run = Run(cluster, study, "--until", "embed_shard", *site)
     run.until(lambda: len(run.started("wait")) == 2, "the start of both")
