@@ -45,9 +45,11 @@ PLAN = Plan(STUDY, CORPUS)
 CLUSTER = workflow.remote_exec or workflow.resource_settings.nodes is not None
 #: Graphics cards that jobs of this run share.
 GPUS = device.wanted(STUDY.gpus, CLUSTER)
+workflow.register_resource("gpu", GPUS)
 workflow.register_resource("cards", GPUS)
+SITE = resources.site(workflow.resource_settings.default_resources)
 #: What each rule's jobs ask for: `resources: **NEEDS("rule", ...)`.
-NEEDS = resources.Needs(STUDY.resources, GPUS, resources.site(workflow.resource_settings.default_resources))
+NEEDS = resources.Needs(STUDY.resources, GPUS, SITE, rows=len(PLAN.rows))
 
 
 wildcard_constraints:

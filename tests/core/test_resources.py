@@ -44,6 +44,11 @@ def test_a_job_asks_for_its_videos_and_a_further_attempt_for_twice_as_much():
     assert (asked(needs, "mem_mb", 3), asked(needs, "runtime", 3)) == (4 * first[0], 4 * first[1])
 
 
+def test_every_row_of_the_table_costs_each_job_memory():
+    few, many = (asked(Needs({}, 0, rows=rows)("probe_media", videos=3), "mem_mb") for rows in (0, 900_000))
+    assert many == few + 1800
+
+
 def test_a_model_that_is_known_to_need_more_gets_more_unless_the_study_says_otherwise():
     def memory(given):
         return asked(Needs(given, 0)("embed_shard", mem_mb=lambda wildcards: 9000), "mem_mb")

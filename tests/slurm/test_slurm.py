@@ -141,17 +141,17 @@ def test_jobs_of_a_lost_node_and_preempted_ones_run_again(cluster, trials):
     run = Run(cluster, study, "--until", "embed_shard", *site)
     run.until(lambda: len(run.started("wait")) == 2, "the start of both")
     # Somebody whose partition goes first wants all processors: SLURM takes the jobs off and lets them wait again.
-    urgent = cluster.run("sbatch", "--parsable", "-p", "urgent", "-N", "2", "--exclusive", "--wrap", "sleep 2")
+    urgent = cluster.run(
+        "sbatch", "--parsable", "-p", "urgent", "-N", "2", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 2"
+    )
     run.until(lambda: all(job["state"] == "PENDING" for job in cluster.jobs() if "embed" in job["what"]), "preemption")
     wait_until(lambda: cluster.job(urgent.stdout.strip())["JobState"] == "COMPLETED", 60, "the end of the urgent job")
-    for job in cluster.jobs():
-        # SLURM lets them wait for two minutes; that is not what is tried here.
-        cluster.run("scontrol", "update", f"JobId={job['id']}", "StartTime=now")
+    cluster.hurry()
     run.until(lambda: len(run.started("wait")) == 4, "the second start of both")
     lost = run.started("wait")[-1]
     cluster.lose_node(lost["node"])
     run.until(lambda: cluster.job(lost["job"])["JobState"] == "PENDING", "notice of the loss")
-    cluster.run("scontrol", "update", f"JobId={lost['job']}", "StartTime=now")
+    cluster.hurry()
     run.until(lambda: len(run.started("wait")) >= 5, "the start on the other node")
     (run.folder / "go").touch()
     run.end()

@@ -86,7 +86,7 @@ def temporary_name(path: Path | str) -> Path:
 
 
 def sweep_temporary(folder: Path | str, older_than: float = 3600.0) -> int:
-    """Remove what killed writers left in `folder` (`.NAME.tmp.HOST.PID` older than `older_than` seconds); their number."""
+    """Remove what killed writers left in `folder` (`.NAME.tmp.HOST.PID`, older than so many seconds)."""
     swept = 0
     for path in Path(folder).glob(".*.tmp.*"):
         with contextlib.suppress(FileNotFoundError):

@@ -12,6 +12,8 @@ from triptych.core.config.resources import EVERY, LEAST_MB, TABLE, Resources
 GROWTH = 2
 #: Memory that Snakemake itself takes around a job on a node, beside what an encoder or a model is known to need (MB).
 AROUND_MB = 400
+#: The same for each row of the table: both Snakemakes around a job read it (100,000 rows: 90 MB each, measured).
+ROW_MB = 0.002
 #: Names in the profile's `default-resources` -> the resource that jobs on a card get from it.
 ON_CARDS = {"gpu_partition": "slurm_partition", "gpu_type": "gpu_model", "gpu_gres": "gres"}
 
@@ -26,10 +28,13 @@ class Needs:
         gpus: graphics cards that jobs of this run share; with none, no job asks for one.
         site: the profile's `default-resources` as text: `gpu_partition`, `gpu_type` and `gpu_gres` are for jobs on
             cards alone, the others stay what jobs without a card have.
+        rows: of the table.
     """
 
-    def __init__(self, given: Mapping[str, Resources], gpus: int, site: Mapping[str, str] | None = None) -> None:
-        self.given, self.gpus, self.site = given, gpus, dict(site or {})
+    def __init__(
+        self, given: Mapping[str, Resources], gpus: int, site: Mapping[str, str] | None = None, rows: int = 0
+    ) -> None:
+        self.given, self.gpus, self.site, self.rows = given, gpus, dict(site or {}), rows
 
     def row(self, rule: str) -> Resources:
         """What jobs of a rule ask for, complete: the rule's own entry, then `every`, then the table."""
@@ -70,7 +75,7 @@ class Needs:
             least = row.mem_mb + row.mem_mb_video * _count(videos, wildcards)
             if known and mem_mb is not None:
                 least = max(least, _value(mem_mb, wildcards) + AROUND_MB)
-            return _grown(max(least, LEAST_MB), attempt, row.max_mem_mb)
+            return _grown(max(least, LEAST_MB) + ROW_MB * self.rows, attempt, row.max_mem_mb)
 
         def minutes(wildcards, attempt):
             return _grown(row.runtime + row.runtime_video * _count(videos, wildcards), attempt, row.max_runtime)
