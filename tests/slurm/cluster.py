@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
-import re
 import shlex
 import shutil
 import signal
@@ -158,14 +157,14 @@ class Cluster:
             self.run("scontrol", "update", f"JobId={job['id']}", "StartTime=now", check=False)
 
     def steps(self, node: str) -> list[psutil.Process]:
-        """The processes of SLURM that watch over the jobs of a node."""
-        told = self.run("squeue", "-h", "-t", "R,CG", "-w", node, "-o", "%i", check=False).stdout.split()
+        """The processes of SLURM that watch over the jobs of a node: those whose children's variables name it."""
+        ours = {("SLURM_CONF", self.environment["SLURM_CONF"]), ("SLURMD_NODENAME", node)}
         found = []
-        for process in psutil.process_iter(["name", "cmdline"]):
+        for process in psutil.process_iter(["cmdline"]):
+            if not " ".join(process.info["cmdline"] or []).startswith("slurmstepd:"):
+                continue
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                named = re.match(r"slurmstepd: \[(\d+)\.", " ".join(process.info["cmdline"] or []))
-                ours = named and process.environ().get("SLURM_CONF") == self.environment["SLURM_CONF"]
-                if ours and named[1] in told:
+                if any(ours <= set(child.environ().items()) for child in process.children()):
                     found.append(process)
         return found
 
