@@ -44,20 +44,21 @@ def _row(threads: int, mem_mb: int, per_video: float, runtime: float, runtime_vi
 
 
 #: Rule -> what its jobs ask for: threads, MB, MB a video, minutes, minutes a video. The only place with such defaults.
-#: Memory holds what Snakemake takes around a job (about 350 MB); minutes allow for slow discs and long videos.
+#: Memory holds what Snakemake takes around a job (about 350 MB). Minutes are some times what was measured for videos of
+#: five minutes; a job that is ended by its limit keeps what it has, and goes on with twice the time.
 TABLE: dict[str, Resources] = {
     # Downloads wait for their servers; decoding holds at most `limits.memory_mb` of addresses, far less of memory.
     "fetch_video": _row(1, 1000, 0, 240, 0),
     "probe_media": _row(1, 1000, 0, 10, 0.2),
-    "extract_audio": _row(1, 1500, 0, 20, 1),
-    "pick_keyframes": _row(1, 2000, 0, 30, 3),
+    "extract_audio": _row(1, 1500, 0, 40, 0.5),
+    "pick_keyframes": _row(1, 2000, 0, 40, 1),
     "drop_source": _row(1, 600, 0, 10, 0, local=True),
     # A shard's jobs load a model once, then take its videos one after the other.
     "transcribe_captions": _row(1, 800, 0.1, 10, 0.02),
-    "transcribe_shard": _row(2, 3500, 0.5, 60, 10),
-    "read_frames": _row(1, 2500, 0.5, 30, 3),
+    "transcribe_shard": _row(2, 3500, 0.5, 60, 3),
+    "read_frames": _row(1, 2500, 0.5, 30, 2.5),
     "resolve_transcripts": _row(1, 800, 0.2, 10, 0.01),
-    "embed_shard": _row(1, 2500, 1, 30, 3),
+    "embed_shard": _row(1, 2500, 1, 30, 1),
     # What stands for the whole table grows with it, if slowly.
     "pool_feature": _row(1, 2000, 0.05, 20, 0.001),
     "relabel_videos": _row(2, 6500, 0.05, 60, 0.5),
