@@ -105,3 +105,5 @@ if workflow.is_main_process:
     networks += [name for name, section in STUDY.relabel.items() if section.use == "nli"]
     if told := device.notice(STUDY.gpus, networks, CLUSTER):
         print(told, file=sys.stderr)
+    if CLUSTER and (told := resources.notice(STUDY.unit, len(PLAN.rows), len(PLAN.shards))):
+        print(told, file=sys.stderr)

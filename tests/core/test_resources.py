@@ -7,7 +7,7 @@ import pytest
 from support import CHECKOUT
 
 from triptych.core.config.resources import LEAST_MB, TABLE, Resources
-from triptych.core.resources import AROUND_MB, Needs, site
+from triptych.core.resources import AROUND_MB, Needs, notice, site
 from triptych.core.study import StudyError, parse_study
 
 WILD = SimpleNamespace(encoder="clip", shard="1")
@@ -117,6 +117,13 @@ def test_the_profiles_words_are_read_as_snakemake_keeps_them():
 
     kept = Given.parse(["gpu_gres=gpu:a100:1", "slurm_partition=main", "mem_mb=600"], allow_expressions=True)
     assert site(kept) == {"gpu_gres": "gpu:a100:1", "slurm_partition": "main"} and site(None) == {}
+
+
+def test_a_job_a_video_is_told_before_a_run_on_a_cluster():
+    assert notice("video", 2500, 25) == (
+        "unit: video makes 7500 jobs of the media stages; `unit: shard` in the study makes 75"
+    )
+    assert notice("shard", 2500, 25) is None and notice("video", 4, 4) is None
 
 
 def test_a_mistyped_rule_is_a_fault_with_the_nearest_name():

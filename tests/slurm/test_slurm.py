@@ -1,12 +1,17 @@
 """The workflow on a real SLURM, through the profile: the bytes of a local run, cards, faults, interruptions."""
 
+import os
+import subprocess
+import sys
 import time
 from collections import defaultdict
 
 import pytest
+import yaml
 from cluster import wait_until
 from harness import Workflow, demo_rows
 from runs import Run
+from support import CHECKOUT
 from trial import notes
 
 pytestmark = pytest.mark.slurm
@@ -47,6 +52,23 @@ def unfinished(study: Workflow) -> list[str]:
     """What a job left half done."""
     names = ("*.parts", ".*.tmp.*")
     return [str(path) for name in names for path in study.path().rglob(name)]
+
+
+def test_the_doctor_tries_the_site(cluster, tmp_path):
+    settings = {**os.environ, **cluster.environment, "PYTHONPATH": str(CHECKOUT)}
+    command = [sys.executable, "-m", "triptych.cli", "doctor", "--slurm", "--wait", "300"]
+    ran = subprocess.run(command, env=settings, cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    # The binary sacct is there and answers nothing; Snakemake would ask it for ever.
+    assert "squeue, which remembers ended jobs for 600 s (sacct: Slurm accounting storage is disabled)" in ran.stdout
+    told, lines = ran.stdout.split("Lines for profiles/slurm/config.yaml:\n")
+    for what in ("trial job: ran on n", "step inside a job: runs", "graphics cards: --gpus=1 in cards gives"):
+        assert what in told
+    profile = yaml.safe_load(lines.split("\n\n")[0])
+    assert profile["slurm-status-command"] == "squeue"
+    expected = {"slurm_partition": "main", "gpu_partition": "cards"}
+    assert profile["default-resources"].items() >= expected.items()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_whole_study_gives_the_bytes_of_a_local_run(cluster, tmp_path, capsys):

@@ -120,6 +120,13 @@ def _grown(value: float, attempt: int, most: float | None) -> int:
     return max(1, math.ceil(grown if most is None else min(grown, most)))
 
 
+def notice(unit: str, videos: int, shards: int) -> str | None:
+    """What a user should know before a run on a cluster: that media stages by shard are far fewer jobs."""
+    if unit == "shard" or videos <= shards:
+        return None
+    return f"unit: video makes {3 * videos} jobs of the media stages; `unit: shard` in the study makes {3 * shards}"
+
+
 def site(default_resources: Any) -> dict[str, str]:
     """The text of a profile's `default-resources`, by name, as Snakemake keeps them."""
     if default_resources is None:
