@@ -142,6 +142,12 @@ class Cluster:
         """Start the daemon of a node."""
         self._spawn(f"slurmd.{node}", "slurmd", "-D", "-N", node)
 
+    def kill_daemon(self, node: str) -> None:
+        """A node that is cut off: its daemon is gone, what it runs lives on."""
+        process = self._process(f"slurmd.{node}")
+        if process is not None:
+            process.kill()
+
     def lose_node(self, node: str) -> None:
         """A node without power: its daemon and all that it runs are gone at once."""
         doomed = [self._process(f"slurmd.{node}")]

@@ -158,27 +158,46 @@ def test_ctrl_c_cancels_what_was_submitted_and_the_next_run_resumes(cluster, tri
     assert len(list(study.path("embeddings", "words").glob("*.h5"))) == 4 and not unfinished(study)
 
 
-def test_jobs_of_a_lost_node_and_preempted_ones_run_again(cluster, trials):
-    study = trials("wait a", "wait b")
+def test_a_preempted_job_and_one_whose_node_is_lost_run_again(cluster, trials):
+    study = trials("wait a")
     site = ("--default-resources", "slurm_partition=spare", "mem_mb=600", "runtime=10")
     run = Run(cluster, study, "--until", "embed_shard", *site)
-    run.until(lambda: len(run.started("wait")) == 2, "the start of both")
-    # Somebody whose partition goes first wants all processors: SLURM takes the jobs off and lets them wait again.
-    urgent = cluster.run(
-        "sbatch", "--parsable", "-p", "urgent", "-N", "2", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 2"
-    )
-    run.until(lambda: all(job["state"] == "PENDING" for job in cluster.jobs() if "embed" in job["what"]), "preemption")
-    wait_until(lambda: cluster.job(urgent.stdout.strip())["JobState"] == "COMPLETED", 60, "the end of the urgent job")
+    (first,) = run.until(lambda: run.started("wait"), "the start")
+    # Somebody whose partition goes first wants all processors: SLURM takes the job off and lets it wait again.
+    urgent = ("sbatch", "--parsable", "-p", "urgent", "-N", "2", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 2")
+    urgent = cluster.run(*urgent).stdout.strip()
+    wait_until(lambda: cluster.job(urgent)["JobState"] == "COMPLETED", 60, "the end of the urgent job")
     cluster.hurry()
-    run.until(lambda: len(run.started("wait")) == 4, "the second start of both")
-    lost = run.started("wait")[-1]
+    lost = run.until(lambda: run.started("wait")[1:], "the second start")[0]
     cluster.lose_node(lost["node"])
-    run.until(lambda: cluster.job(lost["job"])["JobState"] == "PENDING", "notice of the loss")
+    run.until(lambda: cluster.job(first["job"])["JobState"] == "PENDING", "notice of the loss")
     cluster.hurry()
-    run.until(lambda: len(run.started("wait")) >= 5, "the start on the other node")
+    last = run.until(lambda: run.started("wait")[2:], "the start on the other node")[0]
     (run.folder / "go").touch()
     run.end()
-    assert run.started("wait")[-1]["node"] != lost["node"]
-    assert len(list(study.path("embeddings", "words").glob("*.h5"))) == 2 and not unfinished(study)
+    # One job of SLURM all along, as Snakemake sees it.
+    assert first["job"] == lost["job"] == last["job"] and last["node"] != lost["node"] and run.submitted() == 1
+    assert len(list(study.path("embeddings", "words").glob("*.h5"))) == 1 and not unfinished(study)
     cluster.start_node(lost["node"])
     wait_until(lambda: cluster.states().count("idle") == 2, 60, "the node's return")
+
+
+def test_a_job_that_outlives_its_nodes_daemon_is_not_done_twice(cluster, trials):
+    study = trials("wait a")
+    run = Run(cluster, study, "--until", "embed_shard")
+    (first,) = run.until(lambda: run.started("wait"), "the start")
+    left = cluster.steps(first["node"])
+    cluster.kill_daemon(first["node"])
+    run.until(lambda: cluster.job(first["job"])["JobState"] == "PENDING", "notice of the loss")
+    cluster.hurry()
+    other = next(node for node in cluster.nodes if node != first["node"])
+    run.until(lambda: len(cluster.steps(other)) == 2, "the start on the other node")
+    assert all(step.is_running() for step in left) and len(left) == 2
+    (run.folder / "go").touch()
+    run.end()
+    # The second waited for the first's place and took over what it had done.
+    assert len(run.started("wait")) == len(notes(run.folder, "end")) == 1
+    assert len(list(study.path("embeddings", "words").glob("*.h5"))) == 1 and not unfinished(study)
+    cluster.start_node(first["node"])
+    wait_until(lambda: cluster.states().count("idle") == 2, 60, "the node's return")
+    wait_until(lambda: not any(step.is_running() for step in left), 30, "the end of what was left")

@@ -1,6 +1,6 @@
 """What a corpus costs on a cluster, computed from costs that were measured: jobs, hours, files, bytes, by shards.
 
-usage: python benchmarks/cluster.py VIDEOS [MINUTES [JOBS [CARDS]]]
+usage: python benchmarks/cluster_costs.py VIDEOS [MINUTES [JOBS [CARDS]]]
 
 Nothing is run. Costs are CPU seconds of single runs on two cores (docs/benchmarks.md) for videos of 720p; put in your
 own after a first shard: results/STUDY/benchmarks/RULE/SHARD.tsv has the seconds of each job.
