@@ -16,10 +16,10 @@ from trial import notes
 
 pytestmark = pytest.mark.slurm
 
-#: All that a run leaves but clocks (benchmarks, history) and logs.
+#: All that a run leaves but what holds seconds (benchmarks, comparison, report) and logs.
 RESULTS = (
     *("probe/**/*", "audio/**/*", "keyframes/**/*", "transcripts/**/*", "embeddings/**/*", "features/*", "tasks/**/*"),
-    *("predictions/**/*", "metrics/**/*", "confusion/**/*", "comparison/*", "status.tsv"),
+    *("predictions/**/*", "metrics/**/*", "confusion/**/*", "status.tsv"),
 )
 
 
