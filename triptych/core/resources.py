@@ -75,7 +75,7 @@ class Needs:
             least = row.mem_mb + row.mem_mb_video * _count(videos, wildcards)
             if known and mem_mb is not None:
                 least = max(least, _value(mem_mb, wildcards) + AROUND_MB)
-            return _grown(max(least, LEAST_MB) + ROW_MB * self.rows, attempt, row.max_mem_mb)
+            return _grown(max(least, LEAST_MB) + int(ROW_MB * self.rows), attempt, row.max_mem_mb)
 
         def minutes(wildcards, attempt):
             return _grown(row.runtime + row.runtime_video * _count(videos, wildcards), attempt, row.max_runtime)
