@@ -89,6 +89,8 @@ rule all:
     input:
         PATHS.report,
         PATHS.status,
+        # Named here, so that a run which was killed while it was made anew is no finished one.
+        PLAN.duplicate_pairs(),
         PLAN.dropped_sources(),
 
 

@@ -39,11 +39,13 @@ rule train_model:
         model="|".join(TRAINED) or NOTHING,
     conda:
         "../envs/learn.yaml"
-    threads: 1
+    threads: NEEDS.threads("train_model")
     resources:
-        mem_mb=4000,
-        runtime=600,
-        gpu=0,
+        **NEEDS(
+            "train_model",
+            videos=len(PLAN.rows),
+            gpu=False,
+        ),
     params:
         model=lambda wildcards: model_of(wildcards).model_dump(exclude={"tasks", "allow_label_source"}),
         task=lambda wildcards: STUDY.tasks[wildcards.task].model_dump(),
@@ -75,8 +77,7 @@ rule evaluate_model:
     conda:
         "../envs/learn.yaml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **NEEDS("evaluate_model", videos=len(PLAN.rows)),
     params:
         model=lambda wildcards: model_of(wildcards).model_dump(exclude={"tasks", "allow_label_source"}),
         evaluate={key: config["evaluate"][key] for key in ("bootstrap", "seed")},

@@ -29,8 +29,7 @@ rule select_model:
     conda:
         "../envs/learn.yaml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **NEEDS("select_model", videos=len(PLAN.rows)),
     params:
         model=lambda wildcards: model_of(wildcards).model_dump(exclude={"tasks", "allow_label_source"}),
         task=lambda wildcards: STUDY.tasks[wildcards.task].model_dump(),
@@ -61,8 +60,7 @@ rule fuse_models:
     conda:
         "../envs/learn.yaml"
     resources:
-        mem_mb=2000,
-        runtime=120,
+        **NEEDS("fuse_models", videos=len(PLAN.rows)),
     params:
         model=lambda wildcards: model_of(wildcards).model_dump(exclude={"tasks", "allow_label_source"}),
         task=lambda wildcards: STUDY.tasks[wildcards.task].model_dump(),

@@ -22,8 +22,7 @@ rule compare_models:
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **NEEDS("compare_models", videos=len(PLAN.rows)),
     params:
         models=lambda wildcards: list(STUDY.models_of(wildcards.task)),
         lineage=lambda wildcards: lineage.notes(wildcards.task, config),
@@ -45,8 +44,7 @@ rule find_label_hints:
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **NEEDS("find_label_hints", videos=len(PLAN.rows)),
     params:
         models=lambda wildcards: PLAN.looking(wildcards.task),
         multi_label=lambda wildcards: STUDY.tasks[wildcards.task].multi_label,
@@ -82,8 +80,7 @@ rule collect_status:
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=1000,
-        runtime=60,
+        **NEEDS("collect_status", videos=len(PLAN.rows)),
     params:
         rows=PLAN.table_digest_all(["source"]),
         version=versions.of("report"),
@@ -115,8 +112,7 @@ rule build_report:
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **NEEDS("build_report", videos=len(PLAN.rows)),
     params:
         report=config["report"],
         rows=PLAN.table_digest_all(["title", "source"]),

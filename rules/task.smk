@@ -18,8 +18,7 @@ rule make_labels:
     conda:
         "../envs/learn.yaml"
     resources:
-        mem_mb=800,
-        runtime=30,
+        **NEEDS("make_labels", videos=len(PLAN.rows)),
     params:
         columns=lambda wildcards: PLAN.task_columns(wildcards.task),
         rows=lambda wildcards: PLAN.table_digest_all(PLAN.task_columns(wildcards.task)),
@@ -44,8 +43,7 @@ rule make_splits:
     conda:
         "../envs/learn.yaml"
     resources:
-        mem_mb=800,
-        runtime=30,
+        **NEEDS("make_splits", videos=len(PLAN.rows)),
     params:
         task=lambda wildcards: STUDY.tasks[wildcards.task].model_dump(),
         version=versions.of("splits"),
