@@ -10,7 +10,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # Jobs are short processes: without bytecode each one compiles its imports anew (snakemake alone: 3.8 s instead of 1.1 s).
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-browser test-kill lint format bench bench-corpora versions envs docs constraints clean
+.PHONY: help demo test test-browser test-kill test-slurm lint format bench bench-corpora versions envs docs constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -21,7 +21,7 @@ $(VENV)/.core: pyproject.toml constraints.txt install.sh
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt install.sh
-	./install.sh "$(PYTHON)" "$(VENV)" "test,lint,minilm,models,whisper,yolo,tf,litert,ocr,diffusion"
+	./install.sh "$(PYTHON)" "$(VENV)" "test,lint,minilm,models,whisper,yolo,tf,litert,ocr,diffusion,slurm"
 	@touch $@ $(VENV)/.core
 
 demo: $(VENV)/.core ## the whole workflow on the demo corpus; prints where the report is
@@ -33,13 +33,16 @@ demo: $(VENV)/.core ## the whole workflow on the demo corpus; prints where the r
 	@echo "Next:    . $(VENV)/bin/activate && triptych --help"
 
 test: $(VENV)/.test ## all tests but the browser's and the long ones; CORES at a time
-	$(BIN)/python -m pytest -q -n $(CORES) --dist loadscope -m "not browser"
+	$(BIN)/python -m pytest -q -n $(CORES) --dist loadscope -m "not browser and not slurm"
 
 test-browser: $(VENV)/.test ## opens the report in headless Chromium with hostile titles
 	$(BIN)/python -m pytest -q -m browser
 
 test-kill: $(VENV)/.test ## 40 random kills of jobs and 40 of snakemake, results compared byte for byte
 	TRIPTYCH_KILLS=40 $(BIN)/python -m pytest -q --timeout=0 tests/workflow/test_kill.py
+
+test-slurm: $(VENV)/.test ## the workflow on a SLURM of its own (`apt-get install slurmctld slurmd slurm-client munge`)
+	$(BIN)/python -m pytest -q -m slurm tests/slurm
 
 lint: $(VENV)/.test ## ruff, snakefmt, stage versions, drift of the docs and of envs/
 	$(BIN)/ruff check .

@@ -23,7 +23,7 @@ if not workflow.config_settings.configfiles:
 
 
 from triptych.commands.check import load_or_exit
-from triptych.core import device, versions
+from triptych.core import device, resources, versions
 from triptych.core.paths import Paths
 from triptych.core.plan import Plan
 
@@ -41,9 +41,15 @@ config.update(STUDY.model_dump(by_alias=True, mode="json"))
 workflow.register_resource("downloads", STUDY.fetch.concurrent)
 PATHS = Paths.of(STUDY)
 PLAN = Plan(STUDY, CORPUS)
+# `--jobs` is for executors that hand jobs on; a job on a node is told apart by how it was started.
+CLUSTER = workflow.remote_exec or workflow.resource_settings.nodes is not None
 #: Graphics cards that jobs of this run share.
-GPUS = device.wanted(STUDY.gpus)
+GPUS = device.wanted(STUDY.gpus, CLUSTER)
 workflow.register_resource("gpu", GPUS)
+workflow.register_resource("cards", GPUS)
+SITE = resources.site(workflow.resource_settings.default_resources)
+#: What each rule's jobs ask for: `resources: **NEEDS("rule", ...)`.
+NEEDS = resources.Needs(STUDY.resources, GPUS, SITE, rows=len(PLAN.rows))
 
 
 wildcard_constraints:
@@ -103,9 +109,15 @@ include: "rules/imagine.smk"
 include: "rules/report.smk"
 
 
+# What is done in a second or two is no job of a cluster.
+workflow.localrules(*NEEDS.local())
+
+
 if workflow.is_main_process:
     networks = [name for name, card in {**SPEECH_CARDS, **CARDS}.items() if card.gpu]
     networks += [name for name, section in STUDY.relabel.items() if section.use == "nli"]
     networks += [*TUNED, *WRITTEN, *STUDY.imagine]
-    if told := device.notice(STUDY.gpus, networks):
+    if told := device.notice(STUDY.gpus, networks, CLUSTER):
+        print(told, file=sys.stderr)
+    if CLUSTER and (told := resources.notice(STUDY.unit, len(PLAN.rows), len(PLAN.shards))):
         print(told, file=sys.stderr)

@@ -51,11 +51,14 @@ rule embed_shard:
         PATHS.benchmark("embed-{encoder}", "{shard}")
     conda:
         "../envs/encoders.yaml"
-    threads: encoder_threads
+    threads: NEEDS.threads("embed_shard", encoder_threads)
     resources:
-        mem_mb=lambda wildcards: MEMORY[wildcards.encoder],
-        runtime=600,
-        gpu=lambda wildcards: int(bool(GPUS) and CARDS[wildcards.encoder].gpu),
+        **NEEDS(
+            "embed_shard",
+            videos=lambda wildcards: PLAN.shards[wildcards.shard],
+            mem_mb=lambda wildcards: MEMORY[wildcards.encoder],
+            gpu=lambda wildcards: CARDS[wildcards.encoder].gpu,
+        ),
     params:
         columns=encoder_columns,
         rows=lambda wildcards: PLAN.table_digest(wildcards.shard, encoder_columns(wildcards)),
@@ -86,9 +89,9 @@ rule pool_feature:
         PATHS.benchmark("features", "{feature}")
     conda:
         "../envs/encoders.yaml"
+    threads: NEEDS.threads("pool_feature")
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **NEEDS("pool_feature", videos=len(PLAN.rows)),
     params:
         feature=lambda wildcards: STUDY.features[wildcards.feature].model_dump(),
         min_ok_fraction=STUDY.min_ok_fraction,

@@ -29,10 +29,9 @@ rule fetch_video:
         PATHS.benchmark("fetch", "{video}")
     conda:
         "../envs/media.yaml"
+    threads: NEEDS.threads("fetch_video")
     resources:
-        downloads=1,
-        mem_mb=600,
-        runtime=240,
+        **NEEDS("fetch_video", videos=1, downloads=1),
     params:
         source=lambda wildcards: PLAN.rows[wildcards.video].source,
         token=fetch_token,
@@ -58,9 +57,9 @@ rule probe_media:
         PATHS.benchmark("probe", "{unit}")
     conda:
         "../envs/media.yaml"
+    threads: NEEDS.threads("probe_media")
     resources:
-        mem_mb=800,
-        runtime=60,
+        **NEEDS("probe_media", videos=lambda wildcards: PLAN.members(wildcards.unit)),
     params:
         sources=lambda wildcards: PLAN.source_words(wildcards.unit),
         braced=lambda wildcards: PLAN.braced(PLAN.members(wildcards.unit)),
@@ -83,9 +82,9 @@ rule drop_source:
         PATHS.log("drop", "{video}"),
     conda:
         "../envs/media.yaml"
+    threads: NEEDS.threads("drop_source")
     resources:
-        mem_mb=600,
-        runtime=10,
+        **NEEDS("drop_source", videos=1),
     message:
         "Removing the download of {wildcards.video}"
     script:

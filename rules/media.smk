@@ -17,9 +17,9 @@ rule extract_audio:
         PATHS.benchmark("audio", "{unit}")
     conda:
         "../envs/media.yaml"
+    threads: NEEDS.threads("extract_audio")
     resources:
-        mem_mb=800,
-        runtime=120,
+        **NEEDS("extract_audio", videos=lambda wildcards: PLAN.members(wildcards.unit)),
     params:
         audio=config["audio"],
         version=versions.of("audio"),
@@ -41,9 +41,9 @@ rule pick_keyframes:
         PATHS.benchmark("keyframes", "{unit}")
     conda:
         "../envs/media.yaml"
+    threads: NEEDS.threads("pick_keyframes")
     resources:
-        mem_mb=1000,
-        runtime=240,
+        **NEEDS("pick_keyframes", videos=lambda wildcards: PLAN.members(wildcards.unit)),
     params:
         keyframes=config["keyframes"],
         version=versions.of("keyframes"),

@@ -57,11 +57,13 @@ rule relabel_videos:
         PATHS.benchmark("relabel", "{relabel}")
     conda:
         "../envs/relabel.yaml"
-    threads: lambda wildcards: STUDY.relabel[wildcards.relabel].threads or 2
+    threads: NEEDS.threads("relabel_videos", lambda wildcards: STUDY.relabel[wildcards.relabel].threads or 2)
     resources:
-        mem_mb=lambda wildcards: 6000 if STUDY.relabel[wildcards.relabel].use == "nli" else 4000,
-        runtime=1440,
-        gpu=lambda wildcards: int(bool(GPUS) and STUDY.relabel[wildcards.relabel].use == "nli"),
+        **NEEDS(
+            "relabel_videos",
+            videos=len(PLAN.rows),
+            gpu=lambda wildcards: STUDY.relabel[wildcards.relabel].use == "nli",
+        ),
     params:
         columns=lambda wildcards: PLAN.relabel_columns(wildcards.relabel),
         rows=lambda wildcards: PLAN.table_digest_all(PLAN.relabel_columns(wildcards.relabel)),
@@ -84,9 +86,9 @@ rule draw_samples:
         PATHS.log("draw-samples", "{relabel}"),
     conda:
         "../envs/relabel.yaml"
+    threads: NEEDS.threads("draw_samples")
     resources:
-        mem_mb=1000,
-        runtime=30,
+        **NEEDS("draw_samples", videos=len(PLAN.rows)),
     params:
         columns=sheet_columns,
         rows=lambda wildcards: PLAN.table_digest_all(sheet_columns(wildcards)),
@@ -114,9 +116,9 @@ rule compare_labels:
         relabel="|".join(COMPARED) or "none",
     conda:
         "../envs/relabel.yaml"
+    threads: NEEDS.threads("compare_labels")
     resources:
-        mem_mb=1000,
-        runtime=30,
+        **NEEDS("compare_labels", videos=len(PLAN.rows)),
     params:
         columns=lambda wildcards: [STUDY.relabel[wildcards.relabel].against],
         rows=lambda wildcards: PLAN.table_digest_all([STUDY.relabel[wildcards.relabel].against]),
@@ -139,9 +141,9 @@ rule read_checked:
         relabel="|".join(CHECKED) or "none",
     conda:
         "../envs/relabel.yaml"
+    threads: NEEDS.threads("read_checked")
     resources:
-        mem_mb=1000,
-        runtime=30,
+        **NEEDS("read_checked", videos=len(PLAN.rows)),
     params:
         version=versions.of("review"),
     message:

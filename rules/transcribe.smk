@@ -31,9 +31,9 @@ rule transcribe_captions:
         source="|".join(CAPTION_SOURCES) or "none",
     conda:
         "../envs/speech.yaml"
+    threads: NEEDS.threads("transcribe_captions")
     resources:
-        mem_mb=600,
-        runtime=60,
+        **NEEDS("transcribe_captions", videos=lambda wildcards: PLAN.shards[wildcards.shard]),
     params:
         rows=lambda wildcards: PLAN.table_digest(wildcards.shard, ["captions"]),
         braced=lambda wildcards: PLAN.braced(PLAN.shards[wildcards.shard]),
@@ -52,6 +52,11 @@ def earlier_sources(wildcards):
     return names[: names.index(wildcards.source)] if is_last_resort else []
 
 
+def speech_threads(wildcards):
+    """What the study file says of a source, or its recogniser's card."""
+    return STUDY.transcripts[wildcards.source].threads or SPEECH_CARDS[wildcards.source].threads
+
+
 rule transcribe_shard:
     input:
         sounds=lambda wildcards: PLAN.manifests("audio", PLAN.shards[wildcards.shard]),
@@ -66,11 +71,14 @@ rule transcribe_shard:
         source="|".join(RECOGNISERS) or "none",
     conda:
         "../envs/speech.yaml"
-    threads: lambda wildcards: STUDY.transcripts[wildcards.source].threads or SPEECH_CARDS[wildcards.source].threads
+    threads: NEEDS.threads("transcribe_shard", speech_threads)
     resources:
-        mem_mb=lambda wildcards: SPEECH_MEMORY[wildcards.source],
-        runtime=1440,
-        gpu=lambda wildcards: int(bool(GPUS) and SPEECH_CARDS[wildcards.source].gpu),
+        **NEEDS(
+            "transcribe_shard",
+            videos=lambda wildcards: PLAN.shards[wildcards.shard],
+            mem_mb=lambda wildcards: SPEECH_MEMORY[wildcards.source],
+            gpu=lambda wildcards: SPEECH_CARDS[wildcards.source].gpu,
+        ),
     params:
         rows=lambda wildcards: PLAN.table_digest(wildcards.shard, []),
         # The batch size changes no text, so it is no reason to run again.
@@ -96,10 +104,13 @@ rule read_frames:
         source="|".join(STUDY.shown) or "none",
     conda:
         "../envs/speech.yaml"
-    threads: lambda wildcards: STUDY.transcripts[wildcards.source].threads or ocr.THREADS
+    threads: NEEDS.threads("read_frames", lambda wildcards: STUDY.transcripts[wildcards.source].threads or ocr.THREADS)
     resources:
-        mem_mb=ocr.MEMORY_MB,
-        runtime=600,
+        **NEEDS(
+            "read_frames",
+            videos=lambda wildcards: PLAN.shards[wildcards.shard],
+            mem_mb=ocr.MEMORY_MB,
+        ),
     params:
         videos=lambda wildcards: PLAN.shards[wildcards.shard],
         signature=lambda wildcards: ocr.signature(STUDY.transcripts[wildcards.source].params),
@@ -119,9 +130,9 @@ rule resolve_transcripts:
         PATHS.log("transcripts-text", "{shard}"),
     conda:
         "../envs/speech.yaml"
+    threads: NEEDS.threads("resolve_transcripts")
     resources:
-        mem_mb=600,
-        runtime=30,
+        **NEEDS("resolve_transcripts", videos=lambda wildcards: PLAN.shards[wildcards.shard]),
     params:
         sources=STUDY.spoken,
         videos=lambda wildcards: PLAN.shards[wildcards.shard],

@@ -13,7 +13,7 @@ with job(snakemake):
     videos = [
         {"slug": row.slug, "fields": {column: row.fields.get(column, "") for column in columns}} for row in members
     ]
-    gpus = device.wanted(config["gpus"]) if snakemake.resources.gpu else 0
+    gpus = device.granted(config["gpus"], snakemake.resources)
     with device.lease(gpus) as card:
         embed_shard(
             config["encoders"][wildcards.encoder],

@@ -9,7 +9,7 @@ with job(snakemake):
 
     config, wildcards = snakemake.config, snakemake.wildcards
     _, members = rows.of_shard(config, wildcards.shard, [], snakemake.params.rows)
-    gpus = device.wanted(config["gpus"]) if snakemake.resources.gpu else 0
+    gpus = device.granted(config["gpus"], snakemake.resources)
     with device.lease(gpus) as card:
         transcribe_shard(
             config["transcripts"][wildcards.source],

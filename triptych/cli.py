@@ -299,22 +299,37 @@ def models(
 
 
 @app.command()
-def doctor(configfile: ConfigFile = DEFAULT) -> None:
+def doctor(
+    configfile: ConfigFile = DEFAULT,
+    slurm: Annotated[
+        bool, typer.Option("--slurm", help="Try this site's SLURM with small jobs; tell what the profile needs.")
+    ] = False,
+    wait: Annotated[
+        float, typer.Option(help="With --slurm: seconds in which a trial job must run.", metavar="SECONDS", min=1)
+    ] = 120.0,
+) -> None:
     """Tell what of this machine can be used: decoders, encoders, weights, extras, graphics card, disk.
 
     \b
     triptych doctor
+    triptych doctor --slurm
 
     Ends with 1 when something is missing that the workflow cannot do without.
     """  # noqa: D301
     from triptych.commands import doctor as command
+    from triptych.commands import doctor_slurm as of_site
 
+    site = of_site.Site()
+    folder = _results(configfile)
     failed = False
-    for finding in command.examine(_results(configfile)):
+    for finding in of_site.examine(site, folder, wait) if slurm else command.examine(folder):
         mark = {"ok": "ok", "optional": "--", "missing": "!!"}[finding.level]
         advice = f"  -> {finding.advice}" if finding.advice else ""
         typer.echo(f"{mark}  {finding.what}: {finding.told}{advice}")
         failed = failed or finding.level == "missing"
+    if site.partitions:
+        for what, lines in (("profiles/slurm/config.yaml", site.lines()), ("your study file", site.study_lines())):
+            typer.echo("\n".join(["", f"Lines for {what}:", *lines]))
     if failed:
         raise typer.Exit(1)
 

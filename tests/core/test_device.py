@@ -162,3 +162,25 @@ def test_the_notice_before_a_run(monkeypatch):
     device.cards.cache_clear()
     assert device.notice("auto", ["words"]) is None and device.notice(1, ["words"]) is None
     assert device.notice(4, ["words"]) == "gpus: 4, but there is only 1"
+
+
+def test_on_a_cluster_the_cards_are_the_nodes():
+    assert device.cards() == 0
+    assert device.wanted(8, cluster=True) == 8 and device.wanted("auto", cluster=True) == 0
+    told = device.notice("auto", ["words", "seen"], cluster=True)
+    assert told.startswith("gpus: auto counts no cards of a cluster: words, seen on the CPU")
+    assert device.notice(8, ["words"], cluster=True) is None
+    assert device.notice(0, ["words"], cluster=True) == "No graphics card is used (gpus: 0): words on the CPU"
+    assert device.notice("auto", [], cluster=True) is None
+
+
+def test_a_job_that_was_given_a_card_and_sees_none_says_so(monkeypatch):
+    assert device.granted("auto", {"gpu": 0}) == 0 and device.granted(2, {"gpu": 1}) == 0
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert device.granted(2, {"gpu": 0}) == 0
+    for asked in ({"gpu": 1}, {"gpu": 0, "gres": "gpu:a100:1"}):
+        with pytest.raises(device.NoCard, match=r"cannot see on .*CUDA_VISIBLE_DEVICES is not set"):
+            device.granted(2, asked)
+    monkeypatch.setenv(device.VISIBLE, "1")
+    device.cards.cache_clear()
+    assert device.granted(8, {"gpu": 1}) == device.granted("auto", {"gpu": 0, "gres": "gpu:1"}) == 1

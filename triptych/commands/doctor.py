@@ -63,13 +63,13 @@ def _python() -> Iterator[Finding]:
 
 
 def _workflow() -> Iterator[Finding]:
-    version = _version("snakemake")
+    version = version_of("snakemake")
     if version is None:
         yield Finding("missing", "snakemake", "not installed", "install again: make demo")
         return
     fits = tuple(int(part) for part in version.split(".")[:2]) >= (9, 27)
     yield Finding("ok" if fits else "missing", "snakemake", version, "" if fits else "9.27 or newer is needed")
-    fetcher = _version("yt-dlp")
+    fetcher = version_of("yt-dlp")
     advice = "" if fetcher else "downloads need it: pip install yt-dlp"
     yield Finding("ok" if fetcher else "missing", "yt-dlp", fetcher or "not installed", advice)
 
@@ -103,7 +103,7 @@ def _opencv() -> Iterator[Finding]:
 
 def _ffmpeg() -> Iterator[Finding]:
     on_path = shutil.which("ffmpeg")
-    bundled = _version("imageio-ffmpeg")
+    bundled = version_of("imageio-ffmpeg")
     if on_path or bundled:
         yield Finding("ok", "ffmpeg", on_path or f"imageio-ffmpeg {bundled}")
     else:
@@ -152,12 +152,12 @@ def _extras() -> Iterator[Finding]:
         if named:
             extras.setdefault(named[1], []).append(re.match(r"[\w.-]+", requirement.strip())[0])
     for name, packages in extras.items():
-        missing = [package for package in packages if _version(package) is None]
+        missing = [package for package in packages if version_of(package) is None]
         if missing:
             advice = f'pip install "triptych[{name}]"'
             yield Finding("optional", f"extra {name}", f"lacks {', '.join(missing)}", advice)
         else:
-            yield Finding("ok", f"extra {name}", ", ".join(f"{package} {_version(package)}" for package in packages))
+            yield Finding("ok", f"extra {name}", ", ".join(f"{package} {version_of(package)}" for package in packages))
 
 
 def _gpu() -> Iterator[Finding]:
@@ -167,7 +167,7 @@ def _gpu() -> Iterator[Finding]:
         command = [tool, "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
         ran = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
         cards = [line.strip() for line in ran.stdout.splitlines() if line.strip()] if ran.returncode == 0 else []
-    torch = _version("torch")
+    torch = version_of("torch")
     if not cards:
         yield Finding("optional", "graphics card", "none seen by nvidia-smi", "everything runs on the CPU")
     for card in cards:
@@ -198,7 +198,8 @@ def _space(folder: Path | str) -> Iterator[Finding]:
     yield Finding("ok", "processors", str(cores))
 
 
-def _version(package: str) -> str | None:
+def version_of(package: str) -> str | None:
+    """Version of an installed distribution."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import tempfile
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 #: Seconds from one look for a free card to the next.
 WAIT = 0.5
@@ -69,21 +71,59 @@ def _listed() -> list[str]:
     return [str(number) for number in range(len(whole))]
 
 
-def wanted(gpus: str | int) -> int:
-    """Cards that a study's jobs share: all that are there for `auto`, at most what is there otherwise."""
+class NoCard(RuntimeError):
+    """A scheduler gave a job a card that the job cannot see."""
+
+
+def wanted(gpus: str | int, cluster: bool = False) -> int:
+    """Cards that a study's jobs share.
+
+    Here all that are there for `auto`, at most what is there otherwise. On a cluster the cards are the nodes', which
+    this machine cannot count: N means N, and `auto` none.
+    """
+    if cluster:
+        return 0 if gpus == "auto" else int(gpus)
     return cards() if gpus == "auto" else min(int(gpus), cards())
 
 
-def notice(gpus: str | int, networks: Iterable[str]) -> str | None:
+def granted(gpus: str | int, resources: Any) -> int:
+    """Cards of this machine that a job may share: 0 for a job that asked for none.
+
+    Args:
+        gpus: of the study file.
+        resources: of the job, as Snakemake gives them: `gpu`, or `gres` at sites that take cards by it.
+
+    Raises:
+        NoCard: a scheduler gave a card and none is seen; computing for days on the CPU of its node would be no help.
+    """
+    asked = resources.get("gpu", 0) or "gpu" in str(resources.get("gres", ""))
+    if not asked:
+        return 0
+    found = wanted(gpus)
+    if found < 1 and os.environ.get("SLURM_JOB_ID"):
+        raise NoCard(
+            f"SLURM gave this job a card that it cannot see on {socket.gethostname()} ({VISIBLE} is "
+            f"{os.environ.get(VISIBLE, 'not set')}): `nvidia-smi -L` on that node tells why; "
+            "`slurm-exclude-failed-nodes` in the profile leaves it out"
+        )
+    return found
+
+
+def notice(gpus: str | int, networks: Iterable[str], cluster: bool = False) -> str | None:
     """What a user should know before a run: that networks run on the CPU, or on fewer cards than asked for.
 
     Args:
         gpus: of the study file.
         networks: names of what would run on a card.
+        cluster: whether jobs run on the nodes of a cluster.
     """
     listed = ", ".join(networks)
     if not listed:
         return None
+    if cluster:
+        if gpus == "auto":
+            return f"gpus: auto counts no cards of a cluster: {listed} on the CPU; with `gpus: N` N jobs have one each"
+        return f"No graphics card is used (gpus: 0): {listed} on the CPU" if int(gpus) < 1 else None
     if gpus != "auto" and int(gpus) < 1:
         return f"No graphics card is used (gpus: {gpus}): {listed} on the CPU"
     if cards() == 0:

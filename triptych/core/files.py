@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+#: What file systems without locks answer.
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+
+_log = logging.getLogger("triptych.files")
 
 
 def digest_bytes(data: bytes) -> str:
@@ -73,11 +80,13 @@ def read_json(path: Path | str) -> Any:
 def temporary_name(path: Path | str) -> Path:
     """The temporary name beside `path` under which it is written (swept by `sweep_temporary`)."""
     path = Path(path)
-    return path.with_name(f".{path.name}.tmp.{os.getpid()}")
+    # Nodes of a cluster share folders, and their processes have the same numbers.
+    host = socket.gethostname().split(".")[0][:20]
+    return path.with_name(f".{path.name}.tmp.{host}.{os.getpid()}")
 
 
 def sweep_temporary(folder: Path | str, older_than: float = 3600.0) -> int:
-    """Remove what killed writers left in `folder` (`.NAME.tmp.PID` older than `older_than` seconds); their number."""
+    """Remove what killed writers left in `folder` (`.NAME.tmp.HOST.PID`, older than so many seconds)."""
     swept = 0
     for path in Path(folder).glob(".*.tmp.*"):
         with contextlib.suppress(FileNotFoundError):
@@ -91,7 +100,8 @@ def sweep_temporary(folder: Path | str, older_than: float = 3600.0) -> int:
 def writer_lock(path: Path | str, wait: float = 3600.0) -> Iterator[None]:
     """Hold the one writer's place of the artefact `path`; the kernel frees it when the holder dies.
 
-    A job that outlived its Snakemake may still be writing: the second writer waits `wait` seconds for it.
+    A job that outlived its Snakemake may still be writing: the second writer waits `wait` seconds for it. On a file
+    system without locks (Lustre or NFS mounted so) it is not held up.
 
     Raises:
         TimeoutError: naming the holder (host, pid, since) when it does not end in time.
@@ -105,7 +115,13 @@ def writer_lock(path: Path | str, wait: float = 3600.0) -> Iterator[None]:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
-            except BlockingIOError:
+            except OSError as error:
+                if error.errno in NO_LOCKS:
+                    # Files are replaced whole, so two writers waste time but spoil nothing.
+                    _log.warning("no locks in %s (%s): run one Snakemake at a time there", lock.parent, error.strerror)
+                    break
+                if not isinstance(error, BlockingIOError):
+                    raise
                 if time.monotonic() > deadline:
                     handle.seek(0)
                     holder = handle.read().strip() or "unknown"

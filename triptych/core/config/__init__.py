@@ -9,6 +9,7 @@ from triptych.core.config.labels import LabelColumn, Metadata, Relabel, Relabell
 from triptych.core.config.media import Audio, Fetch, Keyframes, Limits
 from triptych.core.config.models import FUSION_HEADS, HEADS, JOINT_HEADS, SEQUENCE_HEADS, Decide, Model, Reduce
 from triptych.core.config.report import Evaluate, Report
+from triptych.core.config.resources import Resources
 from triptych.core.config.section import NAME, Name, Section, nearest
 from triptych.core.config.study import Study
 
@@ -39,6 +40,7 @@ __all__ = [
     "Relabel",
     "Relabelled",
     "Report",
+    "Resources",
     "Section",
     "Study",
     "Summary",

@@ -13,6 +13,7 @@ from triptych.core.config.labels import Relabel, Relabelled, Task
 from triptych.core.config.media import Audio, Fetch, Keyframes, Limits
 from triptych.core.config.models import SEQUENCE_HEADS, Decide, Model
 from triptych.core.config.report import Evaluate, Report
+from triptych.core.config.resources import EVERY, TABLE, Resources
 from triptych.core.config.section import Name, Section, nearest
 
 
@@ -34,7 +35,9 @@ class Study(Section):
     shards: int = Field(8, ge=1, le=100_000)
     """Number of shards: jobs of each transcriber and encoder."""
     gpus: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
-    """Graphics cards that jobs share; 0 runs all on the CPU."""
+    """Graphics cards that jobs share; 0 runs all on the CPU. On a cluster name a number: `auto` is for this machine."""
+    resources: dict[str, Resources] = Field(default_factory=dict)
+    """What the jobs of a rule ask for on a cluster: rule (or `every`) -> memory, minutes, threads."""
     min_ok_fraction: float = Field(0.5, ge=0, le=1)
     """Share of the videos that must be usable; features stop below it."""
     limits: Limits = Field(default_factory=Limits)
@@ -104,6 +107,8 @@ class Study(Section):
     def _dangling(self):
         for name in {"text", "transcript"} & set(self.transcripts):
             yield f"transcripts.{name}: this name belongs to the resolved text; choose another"
+        for rule in set(self.resources) - {EVERY, *TABLE}:
+            yield f"resources.{rule}: there is no rule {rule!r}{nearest(rule, {EVERY, *TABLE})}"
         for name, feature in self.features.items():
             encoder = feature.from_.split(".")[0]
             if encoder not in self.encoders:

@@ -1,0 +1,373 @@
+"""`triptych doctor --slurm`: what a site's SLURM answers, tried with a job, and the lines of the profile that follow.
+
+A status command that does not work makes Snakemake wait for ever without a message, so it is tried here, not guessed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import getpass
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from triptych.commands.doctor import Finding, version_of
+from triptych.commands.doctor_node import HOSTS
+
+PROGRAMS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo")
+#: Seconds to the first question about jobs, as the profile has them; SLURM must remember ended jobs thrice as long.
+FIRST_QUESTION = 30
+#: Less free scratch on a node than this is told (GB).
+LEAST_SCRATCH = 2.0
+SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A partition: limit in minutes (None: none), and of its nodes number, least processors and MB, kinds of cards."""
+
+    name: str
+    default: bool
+    minutes: float | None
+    nodes: int
+    cpus: int
+    memory_mb: int
+    cards: tuple[str, ...]
+
+
+@dataclass
+class Site:
+    """What was found of a site; `lines` are the profile's that follow from it."""
+
+    partitions: list[Partition] = field(default_factory=list)
+    accounts: list[str] = field(default_factory=list)
+    status: str = "squeue"
+    first_question: int = FIRST_QUESTION
+    #: `gpu`, `gres`, or None where no job gets a card.
+    card_syntax: str | None = None
+
+    @property
+    def common(self) -> Partition | None:
+        """The partition of jobs without a card: the site's default, or the first."""
+        listed = [one for one in self.partitions if one.default] or [one for one in self.partitions if not one.cards]
+        return (listed or self.partitions or [None])[0]
+
+    @property
+    def with_cards(self) -> Partition | None:
+        """The partition of jobs on cards: one of its own before the common one."""
+        listed = [one for one in self.partitions if one.cards]
+        own = [one for one in listed if one is not self.common]
+        return (own or listed or [None])[0]
+
+    def lines(self) -> list[str]:
+        """Lines of profiles/slurm/config.yaml."""
+        told = [f"slurm-status-command: {self.status}"]
+        if self.status == "squeue":
+            told.append(f"slurm-init-seconds-before-status-checks: {self.first_question}")
+        told += ["default-resources:", "  runtime: 30", "  mem_mb: 1000"]
+        if self.common:
+            told.append(f"  slurm_partition: {self.common.name}")
+        if self.accounts:
+            told.append(f"  slurm_account: {self.accounts[0]}")
+        if self.with_cards and self.card_syntax:
+            told.append(f"  gpu_partition: {self.with_cards.name}")
+            kinds = [kind for kind in self.with_cards.cards if kind]
+            if self.card_syntax == "gres":
+                told.append(f"  gpu_gres: {':'.join(['gpu', *kinds[:1], '1'])}")
+            elif len(kinds) > 1:
+                told.append(f"  gpu_type: {kinds[0]}    # or {', '.join(kinds[1:])}")
+        return told
+
+    def study_lines(self) -> list[str]:
+        """Lines of a study file: the most that a node and a partition give, so that retries do not ask for more."""
+        if self.common is None:
+            return []
+        most = [f"max_mem_mb: {self.common.memory_mb}"]
+        most += [f"max_runtime: {self.common.minutes:g}"] if self.common.minutes else []
+        return ["resources:", f"  every: {{{', '.join(most)}}}"]
+
+
+def examine(site: Site, folder: Path | str = ".", wait: float = 120.0) -> Iterator[Finding]:
+    """Every check in turn; what is found goes to `site`.
+
+    Args:
+        site: filled in.
+        folder: of the results, which nodes must see.
+        wait: seconds in which a trial job must run.
+    """
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    yield from _executor()
+    if missing:
+        yield Finding("missing", "slurm", f"no {', '.join(missing)} on PATH", "run this where jobs are submitted")
+        return
+    asked = _ask("sinfo", "-h", "-o", "%P|%l|%D|%c|%m|%G")
+    if asked.returncode != 0:
+        yield Finding("missing", "slurm", _last(asked.stderr), "is SLURM_CONF right, is the controller up?")
+        return
+    yield Finding("ok", "slurm", _ask("sinfo", "--version").stdout.strip())
+    site.partitions = partitions(asked.stdout)
+    for one in site.partitions:
+        yield Finding("ok", f"partition {one.name}", _described(one))
+    yield from _accounts(site)
+    yield from _locks(Path(folder))
+    yield from _trial(site, Path(folder), wait)
+
+
+def _executor() -> Iterator[Finding]:
+    version = version_of("snakemake-executor-plugin-slurm")
+    advice = "" if version else 'pip install "triptych[slurm]", in the environment that the nodes use too'
+    yield Finding("ok" if version else "missing", "executor slurm", version or "not installed", advice)
+
+
+def partitions(told: str) -> list[Partition]:
+    """What `sinfo -o %P|%l|%D|%c|%m|%G` tells: a line for each partition and kind of node."""
+    found: dict[str, Partition] = {}
+    for line in filter(None, map(str.strip, told.splitlines())):
+        name, limit, nodes, cpus, memory, gres = line.split("|")
+        cards = tuple(re.findall(r"gpu:(?:([A-Za-z][\w.-]*):)?\d+", gres))
+        one = Partition(
+            name.rstrip("*"), name.endswith("*"), minutes(limit), int(nodes), _number(cpus), _number(memory), cards
+        )
+        before = found.get(one.name)
+        if before:
+            kinds = tuple(dict.fromkeys([*before.cards, *one.cards]))
+            least = (min(before.cpus, one.cpus), min(before.memory_mb, one.memory_mb))
+            one = Partition(one.name, one.default, one.minutes, before.nodes + one.nodes, *least, kinds)
+        found[one.name] = one
+    return list(found.values())
+
+
+def minutes(limit: str) -> float | None:
+    """Minutes of SLURM's `days-hours:minutes:seconds`, or None for `infinite`."""
+    if not re.fullmatch(r"[\d:-]+", limit):
+        return None
+    days, _, clock = limit.rpartition("-")
+    parts = [int(part) for part in clock.split(":")]
+    # `5` is minutes, `5:30` minutes and seconds; after days the hours come first.
+    hours, mins, seconds = ([*parts, 0, 0] if days else [*[0] * (3 - len(parts)), *parts])[:3]
+    if not days and len(parts) == 1:
+        mins, seconds = parts[0], 0
+    return int(days or 0) * 1440 + hours * 60 + mins + seconds / 60
+
+
+def _number(told: str) -> int:
+    return int(re.match(r"\d*", told)[0] or 0)
+
+
+def _described(one: Partition) -> str:
+    limit = "no time limit" if one.minutes is None else f"at most {one.minutes:g} minutes"
+    told = f"{one.nodes} nodes with {one.cpus} processors and {one.memory_mb} MB or more, {limit}"
+    if one.cards:
+        kinds = [kind for kind in one.cards if kind]
+        told += f", cards{': ' + ', '.join(kinds) if kinds else ''}"
+    return told + (" (the site's default)" if one.default else "")
+
+
+def _accounts(site: Site) -> Iterator[Finding]:
+    """Accounts that may be charged, the user's default first."""
+    found: list[str] = []
+    user = getpass.getuser()
+    for command in (
+        ["sacctmgr", "-n", "-P", "show", "user", user, "format=defaultaccount"],
+        ["sacctmgr", "-n", "-P", "show", "assoc", f"user={user}", "format=account"],
+        ["sshare", "-U", "-h", "-P", "-o", "account"],
+    ):
+        asked = _ask(*command)
+        if asked.returncode == 0:
+            found += [word.strip() for word in asked.stdout.splitlines() if word.strip()]
+    site.accounts = list(dict.fromkeys(found))
+    if site.accounts:
+        yield Finding("ok", "accounts", ", ".join(site.accounts))
+    else:
+        told = "SLURM names none; where jobs are refused without one, set slurm_account in the profile"
+        yield Finding("optional", "accounts", "none found", told)
+
+
+def _locks(folder: Path) -> Iterator[Finding]:
+    """Whether the file system of the results has locks: each artefact's writer holds one."""
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".triptych-lock.") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        yield Finding(
+            "optional",
+            "locks",
+            f"{folder}: {error.strerror}",
+            "two runs at once are not held apart there; end one before the other is started",
+        )
+    else:
+        yield Finding("ok", "locks", f"flock works in {folder.resolve()}")
+
+
+def _trial(site: Site, folder: Path, wait: float) -> Iterator[Finding]:
+    """A job on a node, one on a card, and who tells how they stand."""
+    while not folder.exists():
+        folder = folder.parent
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".triptych-doctor.") as shared:
+        job, told = _job(site, Path(shared), wait)
+        if job is None:
+            yield Finding("missing", "trial job", told, "docs/cluster.md tells what jobs may need")
+            return
+        seen = _seen(told)
+        if seen is None:
+            yield Finding("optional", "trial job", told or f"no node took it in {wait:g} s", "try again, or --wait 600")
+        else:
+            yield from _node(seen)
+        yield from _status(site, job if seen else None)
+        yield from _cards(site, Path(shared), wait if seen else 0.0)
+
+
+def _options(site: Site, card: list[str]) -> list[str]:
+    place = site.with_cards if card else site.common
+    told = ["--time=5", "--mem=600", "--ntasks=1", *card]
+    told += [f"--partition={place.name}"] if place else []
+    return told + ([f"--account={site.accounts[0]}"] if site.accounts else [])
+
+
+def _job(site: Site, shared: Path, wait: float, card: list[str] | None = None) -> tuple[str | None, str]:
+    """Number and output of a trial job; None and the message when it was refused. It is cancelled after `wait`."""
+    out = shared / f"node{len(list(shared.iterdir()))}.txt"
+    command = shlex.join([sys.executable, "-m", "triptych.commands.doctor_node"])
+    asked = _ask(
+        *("sbatch", "--parsable", "--job-name=triptych-doctor", f"--output={out}", "--export=ALL"),
+        *(*_options(site, card or []), f"--wrap={command}"),
+    )
+    if asked.returncode != 0:
+        return None, _last(asked.stderr)
+    job = asked.stdout.strip().split(";")[0]
+    deadline = time.monotonic() + wait
+    try:
+        # What the job printed is looked for, not its state: whether that can be asked is tried later.
+        while time.monotonic() < deadline and _seen(_text(out)) is None:
+            time.sleep(0.5)
+    finally:
+        if _seen(_text(out)) is None:
+            _ask("scancel", job)
+    return job, _text(out)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _seen(told: str) -> dict[str, Any] | None:
+    """What a node said: the last line that is JSON."""
+    for line in reversed(told.splitlines()):
+        with contextlib.suppress(ValueError):
+            found = json.loads(line)
+            if isinstance(found, dict):
+                return found
+    return None
+
+
+def _node(seen: dict[str, Any]) -> Iterator[Finding]:
+    yield Finding("ok", "trial job", f"ran on {seen['node']}, which sees the folder of the results")
+    for package, version in seen["packages"].items():
+        advice = "" if version else "nodes must use the environment that Snakemake runs in, on a shared file system"
+        yield Finding("ok" if version else "missing", f"{package} on the node", version or "not there", advice)
+    advice = ""
+    if seen["step"]:
+        advice = "jobs of Snakemake start one each: is the configuration in its usual place, not named by SLURM_CONF?"
+    yield Finding("missing" if seen["step"] else "ok", "step inside a job", seen["step"] or "runs", advice)
+    reached = [host for host in HOSTS if seen["network"].get(host)]
+    if len(reached) == len(HOSTS):
+        yield Finding("ok", "network of nodes", f"{', '.join(reached)} can be reached")
+    else:
+        advice = (
+            "bring weights before (`triptych models --fetch`), and download from here: `resources: {fetch_video: "
+            "{local: true}}` in the study"
+        )
+        lacking = ", ".join(host for host in HOSTS if host not in reached)
+        yield Finding("optional", "network of nodes", f"{lacking} cannot be reached", advice)
+    place, free = seen["scratch"]
+    enough = free / 1e9 >= LEAST_SCRATCH
+    advice = "" if enough else "set TMPDIR to the node's own scratch: see docs/cluster.md"
+    yield Finding("ok" if enough else "optional", "scratch of the node", f"{free / 1e9:.1f} GB in {place}", advice)
+
+
+def _status(site: Site, job: str | None) -> Iterator[Finding]:
+    """Whether sacct, or squeue, tells how an ended job stands: the profile names one that does."""
+    reason = "not on PATH"
+    if shutil.which("sacct"):
+        deadline = time.monotonic() + (15 if job else 0)
+        while True:
+            named = ["-j", job] if job else []
+            asked = _ask("sacct", "-X", "-n", "-P", *named, "--format=JobIdRaw,State")
+            listed = job is None or any(line.split("|")[0] == job for line in asked.stdout.splitlines())
+            # Accounting learns of a job some seconds late.
+            if asked.returncode != 0 or listed or time.monotonic() > deadline:
+                break
+            time.sleep(1)
+        if asked.returncode == 0 and listed:
+            site.status = "sacct"
+            yield Finding("ok", "status of jobs", "sacct answers")
+            return
+        reason = "does not list the trial job" if asked.returncode == 0 else _last(asked.stderr)
+    age = re.search(r"^MinJobAge\s*=\s*(\d+)", _ask("scontrol", "show", "config").stdout, re.MULTILINE)
+    remembered = int(age[1]) if age else 0
+    site.status, site.first_question = "squeue", max(1, min(FIRST_QUESTION, remembered // 3))
+    told = f"squeue, which remembers ended jobs for {remembered} s (sacct: {reason})"
+    if remembered < 3 * FIRST_QUESTION:
+        # The executor then asks sacct all the same, and nobody answers.
+        yield Finding("optional", "status of jobs", told, "ask the site for a longer MinJobAge, or for accounting")
+    else:
+        yield Finding("ok", "status of jobs", told)
+
+
+def _cards(site: Site, shared: Path, wait: float) -> Iterator[Finding]:
+    """How cards are asked for: `--gpus`, or at some sites `--gres` alone; and what a job on a card sees."""
+    if site.with_cards is None:
+        yield Finding("optional", "graphics cards", "no partition has any", "everything runs on the CPU")
+        return
+    refused = ""
+    for syntax, option in (("gpu", "--gpus=1"), ("gres", "--gres=gpu:1")):
+        asked = _ask("sbatch", "--test-only", *_options(site, [option]), "--wrap=true")
+        if asked.returncode == 0:
+            site.card_syntax = syntax
+            break
+        refused = _last(asked.stderr)
+    if site.card_syntax is None:
+        yield Finding("optional", "graphics cards", f"{site.with_cards.name}: {refused}", "ask the site for access")
+        return
+    seen = None
+    if wait:
+        _, told = _job(site, shared, wait, [option])
+        seen = _seen(told)
+    if seen is None:
+        told = f"{option} is accepted in {site.with_cards.name}; no card was free to try it"
+        yield Finding("ok", "graphics cards", told)
+        return
+    cards, visible = seen["cards"]["listed"], seen["cards"]["visible"]
+    told = f"{option} in {site.with_cards.name} gives {', '.join(cards) or 'what nvidia-smi does not list'}"
+    advice = "" if cards else f"on {seen['node']} the driver or nvidia-smi is missing (CUDA_VISIBLE_DEVICES: {visible})"
+    yield Finding("ok" if cards else "optional", "graphics cards", told, advice)
+
+
+def _ask(*command: str) -> subprocess.CompletedProcess[str]:
+    """A client program's answer; one that is missing or hangs answers with an error."""
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=SECONDS, env={**os.environ, "LC_ALL": "C"}
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return subprocess.CompletedProcess(command, 1, "", str(error))
+
+
+def _last(told: str) -> str:
+    return (told.strip().splitlines() or ["no answer"])[-1]

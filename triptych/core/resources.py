@@ -1,0 +1,135 @@
+"""What each job asks its scheduler for: the table of defaults, the study's changes to it, shard sizes and attempts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from triptych.core.config.resources import EVERY, LEAST_MB, TABLE, Resources
+
+#: Each attempt asks for this many times what the one before asked for.
+GROWTH = 2
+#: Memory that Snakemake itself takes around a job on a node, beside what an encoder or a model is known to need (MB).
+AROUND_MB = 400
+#: The same for each row of the table: both Snakemakes around a job read it (100,000 rows: 90 MB each, measured).
+ROW_MB = 0.002
+#: Names in the profile's `default-resources` -> the resource that jobs on a card get from it.
+ON_CARDS = {"gpu_partition": "slurm_partition", "gpu_type": "gpu_model", "gpu_gres": "gres"}
+
+Value = Callable[..., Any] | float | None
+
+
+class Needs:
+    """The resources of every rule, for `resources: **NEEDS("rule", ...)` and `threads: NEEDS.threads("rule")`.
+
+    Args:
+        given: the study's section `resources`.
+        gpus: graphics cards that jobs of this run share; with none, no job asks for one.
+        site: the profile's `default-resources` as text: `gpu_partition`, `gpu_type` and `gpu_gres` are for jobs on
+            cards alone, the others stay what jobs without a card have.
+        rows: of the table.
+    """
+
+    def __init__(
+        self, given: Mapping[str, Resources], gpus: int, site: Mapping[str, str] | None = None, rows: int = 0
+    ) -> None:
+        self.given, self.gpus, self.site, self.rows = given, gpus, dict(site or {}), rows
+
+    def row(self, rule: str) -> Resources:
+        """What jobs of a rule ask for, complete: the rule's own entry, then `every`, then the table."""
+        told = TABLE[rule].model_dump()
+        for name in (EVERY, rule):
+            if name in self.given:
+                told |= self.given[name].model_dump(exclude_none=True)
+        return Resources(**told)
+
+    def named(self, rule: str, key: str) -> bool:
+        """Whether the study itself names this value of a rule."""
+        return any(getattr(self.given[name], key) is not None for name in (EVERY, rule) if name in self.given)
+
+    def local(self) -> list[str]:
+        """Rules whose jobs run where Snakemake runs."""
+        return [rule for rule in TABLE if self.row(rule).local]
+
+    def threads(self, rule: str, otherwise: Value = None) -> Value:
+        """Threads of a rule's jobs: what the study names for the rule, or `otherwise`, or the table's."""
+        return otherwise if otherwise is not None and not self.named(rule, "threads") else self.row(rule).threads
+
+    def __call__(
+        self, rule: str, *, videos: Value = None, mem_mb: Value = None, gpu: Value = None, **more: Value
+    ) -> dict[str, Any]:
+        """The resources of a rule's jobs.
+
+        Args:
+            rule: its name, a row of the table.
+            videos: videos of a job: their number or a list of them, or a function of the wildcards that gives either.
+            mem_mb: what a job is known to need beside Snakemake itself: its model and its batches.
+            gpu: whether a job wants a card; it gets one where there are any.
+            **more: further resources, as they are.
+        """
+        row = self.row(rule)
+        known = not self.named(rule, "mem_mb")
+
+        def memory(wildcards, attempt):
+            least = row.mem_mb + row.mem_mb_video * _count(videos, wildcards)
+            if known and mem_mb is not None:
+                least = max(least, _value(mem_mb, wildcards) + AROUND_MB)
+            return _grown(max(least, LEAST_MB) + int(ROW_MB * self.rows), attempt, row.max_mem_mb)
+
+        def minutes(wildcards, attempt):
+            return _grown(row.runtime + row.runtime_video * _count(videos, wildcards), attempt, row.max_runtime)
+
+        asked = {"mem_mb": memory, "runtime": minutes, **more}
+        return asked | (self._cards(gpu) if gpu is not None else {})
+
+    def _cards(self, gpu: Value) -> dict[str, Any]:
+        """The card of a job, and what a site wants of jobs on cards alone."""
+        gres = self.site.get("gpu_gres")
+
+        def on_card(wildcards):
+            return bool(self.gpus and _value(gpu, wildcards))
+
+        # A site that takes cards as `--gres` alone gets no `--gpus` beside it; `cards` counts them either way.
+        asked: dict[str, Any] = {
+            "gpu": lambda wildcards: int(on_card(wildcards) and not gres),
+            "cards": lambda wildcards: int(on_card(wildcards)),
+        }
+        for name, resource in ON_CARDS.items():
+            if name in self.site:
+                asked[resource] = _either(on_card, self.site[name], self.site.get(resource, ""))
+        return asked
+
+
+def _either(true: Callable[[Any], bool], one: str, other: str) -> Callable[[Any], str]:
+    return lambda wildcards: one if true(wildcards) else other
+
+
+def _value(value: Value, wildcards: Any) -> Any:
+    return value(wildcards) if callable(value) else value
+
+
+def _count(videos: Value, wildcards: Any) -> float:
+    found = _value(videos, wildcards)
+    return 0 if found is None else found if isinstance(found, (int, float)) else len(found)
+
+
+def _grown(value: float, attempt: int, most: float | None) -> int:
+    """What an attempt asks for, as a whole number: never more than allowed."""
+    grown = value * GROWTH ** (attempt - 1)
+    return max(1, math.ceil(grown if most is None else min(grown, most)))
+
+
+def notice(unit: str, videos: int, shards: int) -> str | None:
+    """What a user should know before a run on a cluster: that media stages by shard are far fewer jobs."""
+    if unit == "shard" or videos <= shards:
+        return None
+    return f"unit: video makes {3 * videos} jobs of the media stages; `unit: shard` in the study makes {3 * shards}"
+
+
+def site(default_resources: Any) -> dict[str, str]:
+    """The text of a profile's `default-resources`, by name, as Snakemake keeps them."""
+    if default_resources is None:
+        return {}
+    names = {*ON_CARDS, *ON_CARDS.values()} & set(default_resources)
+    return {name: str(default_resources[name].raw) for name in names}
