@@ -36,11 +36,9 @@ rule train_model:
         model="|".join(TRAINED) or "none",
     conda:
         "../envs/learn.yaml"
-    threads: 1
+    threads: NEEDS.threads("train_model")
     resources:
-        mem_mb=4000,
-        runtime=600,
-        gpu=0,
+        **NEEDS("train_model", videos=len(PLAN.rows)),
     params:
         model=lambda wildcards: model_of(wildcards).model_dump(exclude={"tasks", "allow_label_source"}),
         task=lambda wildcards: STUDY.tasks[wildcards.task].model_dump(),
@@ -70,9 +68,9 @@ rule evaluate_model:
         PATHS.log("evaluate-{task}", "{model}"),
     conda:
         "../envs/learn.yaml"
+    threads: NEEDS.threads("evaluate_model")
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **NEEDS("evaluate_model", videos=len(PLAN.rows)),
     params:
         model=lambda wildcards: model_of(wildcards).model_dump(exclude={"tasks", "allow_label_source"}),
         evaluate={key: config["evaluate"][key] for key in ("bootstrap", "seed")},

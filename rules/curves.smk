@@ -29,11 +29,9 @@ rule draw_learning_curve:
         model="|".join(name for name in CURVED if name not in CURVED_NETWORKS) or "none",
     conda:
         "../envs/learn.yaml"
-    threads: 1
+    threads: NEEDS.threads("draw_learning_curve")
     resources:
-        mem_mb=4000,
-        runtime=600,
-        gpu=0,
+        **NEEDS("draw_learning_curve", videos=len(PLAN.rows)),
     params:
         model=lambda wildcards: model_of(wildcards).model_dump(exclude={"tasks", "allow_label_source"}),
         task=lambda wildcards: STUDY.tasks[wildcards.task].model_dump(),

@@ -25,10 +25,9 @@ rule find_duplicates:
         PATHS.benchmark("duplicates", "all")
     conda:
         "../envs/media.yaml"
-    threads: 4
+    threads: NEEDS.threads("find_duplicates")
     resources:
-        mem_mb=4000,
-        runtime=600,
+        **NEEDS("find_duplicates", videos=len(PLAN.rows)),
     params:
         duplicates=config["duplicates"],
         rows=PLAN.table_digest_all([]),

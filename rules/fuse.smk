@@ -28,9 +28,9 @@ rule select_model:
         model="|".join(CHOICES) or "none",
     conda:
         "../envs/learn.yaml"
+    threads: NEEDS.threads("select_model")
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **NEEDS("select_model", videos=len(PLAN.rows)),
     params:
         model=lambda wildcards: model_of(wildcards).model_dump(exclude={"tasks", "allow_label_source"}),
         task=lambda wildcards: STUDY.tasks[wildcards.task].model_dump(),
@@ -60,9 +60,9 @@ rule fuse_models:
         model="|".join(FUSED) or "none",
     conda:
         "../envs/learn.yaml"
+    threads: NEEDS.threads("fuse_models")
     resources:
-        mem_mb=2000,
-        runtime=120,
+        **NEEDS("fuse_models", videos=len(PLAN.rows)),
     params:
         model=lambda wildcards: model_of(wildcards).model_dump(exclude={"tasks", "allow_label_source"}),
         task=lambda wildcards: STUDY.tasks[wildcards.task].model_dump(),

@@ -38,11 +38,14 @@ rule paint_videos:
         imagine="|".join(STUDY.imagine) or "none",
     conda:
         "../envs/crossmodal.yaml"
-    threads: 2
+    threads: NEEDS.threads("paint_videos")
     resources:
-        mem_mb=lambda wildcards: IMAGINE_MEMORY[wildcards.imagine],
-        runtime=2880,
-        gpu=min(1, GPUS),
+        **NEEDS(
+            "paint_videos",
+            videos=len(PLAN.rows),
+            mem_mb=lambda wildcards: IMAGINE_MEMORY[wildcards.imagine],
+            gpu=True,
+        ),
     params:
         columns=imagine_columns,
         rows=lambda wildcards: PLAN.table_digest(wildcards.shard, imagine_columns(wildcards)),
@@ -72,11 +75,15 @@ rule score_pictures:
         imagine="|".join(STUDY.imagine) or "none",
     conda:
         "../envs/crossmodal.yaml"
-    threads: 2
+    threads: NEEDS.threads("score_pictures")
     resources:
-        mem_mb=lambda wildcards: MEMORY[STUDY.imagine[wildcards.imagine].encoder] + (48 * len(PLAN.rows) ** 2 >> 20),
-        runtime=240,
-        gpu=lambda wildcards: int(bool(GPUS) and CARDS[STUDY.imagine[wildcards.imagine].encoder].gpu),
+        **NEEDS(
+            "score_pictures",
+            videos=len(PLAN.rows),
+            mem_mb=lambda wildcards: MEMORY[STUDY.imagine[wildcards.imagine].encoder]
+            + (48 * len(PLAN.rows) ** 2 >> 20),
+            gpu=lambda wildcards: CARDS[STUDY.imagine[wildcards.imagine].encoder].gpu,
+        ),
     params:
         rows=PLAN.table_digest_all([]),
         settings=lambda wildcards: STUDY.imagine[wildcards.imagine].model_dump(

@@ -21,11 +21,9 @@ rule map_features:
         PATHS.benchmark("mapping", "{mapping}")
     conda:
         "../envs/crossmodal.yaml"
-    threads: 2
+    threads: NEEDS.threads("map_features")
     resources:
-        mem_mb=6000,
-        runtime=1440,
-        gpu=0,
+        **NEEDS("map_features", videos=len(PLAN.rows)),
     params:
         section=lambda wildcards: STUDY.mapping[wildcards.mapping].model_dump(),
         task=lambda wildcards: STUDY.tasks[STUDY.mapping[wildcards.mapping].task].model_dump(),

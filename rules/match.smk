@@ -35,12 +35,15 @@ rule match_videos:
         match="|".join(STUDY.match) or "none",
     conda:
         "../envs/crossmodal.yaml"
-    threads: 2
+    threads: NEEDS.threads("match_videos")
     resources:
         # Six square matrices of the videos, beside the text tower.
-        mem_mb=4000 + (48 * len(PLAN.rows) ** 2 >> 20),
-        runtime=600,
-        gpu=min(1, GPUS),
+        **NEEDS(
+            "match_videos",
+            videos=len(PLAN.rows),
+            mem_mb=4000 + (48 * len(PLAN.rows) ** 2 >> 20),
+            gpu=True,
+        ),
     params:
         columns=match_columns,
         rows=lambda wildcards: PLAN.table_digest_all(match_columns(wildcards)),

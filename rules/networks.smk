@@ -15,11 +15,9 @@ use rule train_model as train_network with:
         model="|".join(NETWORKS) or "none",
     conda:
         "../envs/networks.yaml"
-    threads: 2
+    threads: NEEDS.threads("train_network")
     resources:
-        mem_mb=6000,
-        runtime=1440,
-        gpu=0,
+        **NEEDS("train_network", videos=len(PLAN.rows)),
     message:
         "Training the network {wildcards.model} for {wildcards.task}"
 
@@ -33,11 +31,13 @@ use rule train_model as finetune_model with:
         model="|".join(TUNED) or "none",
     conda:
         "../envs/networks.yaml"
-    threads: 2
+    threads: NEEDS.threads("finetune_model")
     resources:
-        mem_mb=8000,
-        runtime=2880,
-        gpu=min(1, GPUS),
+        **NEEDS(
+            "finetune_model",
+            videos=len(PLAN.rows),
+            gpu=True,
+        ),
     params:
         # Of weights their content counts, not where they lie.
         weights=lambda wildcards: TUNED_WEIGHTS[wildcards.model],
@@ -50,11 +50,13 @@ use rule draw_learning_curve as draw_network_curve with:
         model="|".join(CURVED_NETWORKS) or "none",
     conda:
         "../envs/networks.yaml"
-    threads: 2
+    threads: NEEDS.threads("draw_network_curve")
     resources:
-        mem_mb=8000,
-        runtime=2880,
-        gpu=lambda wildcards: min(1, GPUS) if wildcards.model in TUNED else 0,
+        **NEEDS(
+            "draw_network_curve",
+            videos=len(PLAN.rows),
+            gpu=lambda wildcards: wildcards.model in TUNED,
+        ),
     params:
         weights=lambda wildcards: TUNED_WEIGHTS.get(wildcards.model),
     message:

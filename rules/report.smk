@@ -20,9 +20,9 @@ rule compare_models:
         PATHS.log("compare", "{task}"),
     conda:
         "../envs/report.yaml"
+    threads: NEEDS.threads("compare_models")
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **NEEDS("compare_models", videos=len(PLAN.rows)),
     params:
         models=lambda wildcards: list(STUDY.models_of(wildcards.task)),
         lineage=lambda wildcards: lineage.notes(wildcards.task, config),
@@ -43,9 +43,9 @@ rule find_label_hints:
         PATHS.log("hints", "{task}"),
     conda:
         "../envs/report.yaml"
+    threads: NEEDS.threads("find_label_hints")
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **NEEDS("find_label_hints", videos=len(PLAN.rows)),
     params:
         models=lambda wildcards: PLAN.looking(wildcards.task),
         multi_label=lambda wildcards: STUDY.tasks[wildcards.task].multi_label,
@@ -80,9 +80,9 @@ rule collect_status:
         PATHS.log("status", "all"),
     conda:
         "../envs/report.yaml"
+    threads: NEEDS.threads("collect_status")
     resources:
-        mem_mb=1000,
-        runtime=60,
+        **NEEDS("collect_status", videos=len(PLAN.rows)),
     params:
         rows=PLAN.table_digest_all(["source"]),
         version=versions.of("report"),
@@ -113,9 +113,9 @@ rule build_report:
         PATHS.log("report", "all"),
     conda:
         "../envs/report.yaml"
+    threads: NEEDS.threads("build_report")
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **NEEDS("build_report", videos=len(PLAN.rows)),
     params:
         report=config["report"],
         rows=PLAN.table_digest_all(["title", "source"]),

@@ -30,11 +30,14 @@ rule summarise_texts:
         summary="|".join(STUDY.summaries) or "none",
     conda:
         "../envs/crossmodal.yaml"
-    threads: lambda wildcards: 2 if wildcards.summary in WRITTEN else 1
+    threads: NEEDS.threads("summarise_texts", lambda wildcards: 2 if wildcards.summary in WRITTEN else 1)
     resources:
-        mem_mb=lambda wildcards: 6000 if wildcards.summary in WRITTEN else 1000,
-        runtime=lambda wildcards: 1440 if wildcards.summary in WRITTEN else 60,
-        gpu=lambda wildcards: min(1, GPUS) if wildcards.summary in WRITTEN else 0,
+        **NEEDS(
+            "summarise_texts",
+            videos=len(PLAN.rows),
+            mem_mb=lambda wildcards: 6000 if wildcards.summary in WRITTEN else 400,
+            gpu=lambda wildcards: wildcards.summary in WRITTEN,
+        ),
     params:
         columns=summary_columns,
         rows=lambda wildcards: PLAN.table_digest(wildcards.shard, summary_columns(wildcards)),

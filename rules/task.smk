@@ -17,9 +17,9 @@ rule make_labels:
         PATHS.log("labels", "{task}"),
     conda:
         "../envs/learn.yaml"
+    threads: NEEDS.threads("make_labels")
     resources:
-        mem_mb=800,
-        runtime=30,
+        **NEEDS("make_labels", videos=len(PLAN.rows)),
     params:
         columns=lambda wildcards: PLAN.task_columns(wildcards.task),
         rows=lambda wildcards: PLAN.table_digest_all(PLAN.task_columns(wildcards.task)),
@@ -43,9 +43,9 @@ rule make_splits:
         PATHS.log("splits", "{task}"),
     conda:
         "../envs/learn.yaml"
+    threads: NEEDS.threads("make_splits")
     resources:
-        mem_mb=800,
-        runtime=30,
+        **NEEDS("make_splits", videos=len(PLAN.rows)),
     params:
         task=lambda wildcards: STUDY.tasks[wildcards.task].model_dump(),
         version=versions.of("splits"),
