@@ -49,8 +49,12 @@ def demo(count: int) -> list[dict[str, str]]:
     """The first `count` rows of the demo's table, one clip of each film first, so that all classes are there."""
     with (DEMO / "videos.csv").open(encoding="utf-8", newline="") as handle:
         rows = list(csv.DictReader(handle))
-    rows = [row for row in rows if row["topic"] and row["film"]]
-    rows.sort(key=lambda row: (sum(other["film"] == row["film"] for other in rows[: rows.index(row)]), row["id"]))
+    clips: dict[str, int] = {}
+    order = []
+    for row in (row for row in rows if row["topic"] and row["film"]):
+        clips[row["film"]] = clips.get(row["film"], 0) + 1
+        order.append((clips[row["film"]], row["id"], row))
+    rows = [row for _, _, row in sorted(order, key=lambda one: one[:2])]
     for row in rows:
         for column in ("source", "captions"):
             row[column] = str(DEMO / row[column]) if row[column] else ""

@@ -16,8 +16,9 @@ from support import CHECKOUT
 from trial import notes
 
 PROFILE = CHECKOUT / "profiles" / "slurm"
-#: The profile's settings suit a site's SLURM; here its answers come at once.
-SOON = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10")
+#: The profile's settings suit a site's SLURM. Here jobs take five seconds, and each round without an end adds ten to
+#: the wait for the next one.
+SOON = ("--slurm-init-seconds-before-status-checks", "6", "--latency-wait", "10")
 
 
 class Run:

@@ -80,7 +80,6 @@ def test_a_whole_study_gives_the_bytes_of_a_local_run(cluster, tmp_path, capsys)
         "models": {
             "sight": {"inputs": ["seen"], "head": "logistic"},
             "words": {"text": ["transcript"], "head": "logistic"},
-            "late": {"fusion": "late", "members": ["sight", "words"], "head": "mean"},
         },
     }
     here, there = (Workflow(tmp_path / name, demo_rows(), **changes) for name in ("here", "there"))
