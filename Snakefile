@@ -41,8 +41,7 @@ config.update(STUDY.model_dump(by_alias=True, mode="json"))
 workflow.register_resource("downloads", STUDY.fetch.concurrent)
 PATHS = Paths.of(STUDY)
 PLAN = Plan(STUDY, CORPUS)
-# `--jobs` is for executors that hand jobs on; a job on a node is told apart by how it was started.
-CLUSTER = workflow.remote_exec or workflow.resource_settings.nodes is not None
+CLUSTER = resources.on_cluster(workflow)
 #: Graphics cards that jobs of this run share.
 GPUS = device.wanted(STUDY.gpus, CLUSTER)
 workflow.register_resource("gpu", GPUS)

@@ -1,6 +1,9 @@
 """What jobs ask for: one table, changed by the study, grown with videos and attempts."""
 
+import os
 import re
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -124,6 +127,25 @@ def test_a_job_a_video_is_told_before_a_run_on_a_cluster():
         "unit: video makes 7500 jobs of the media stages; `unit: shard` in the study makes 75"
     )
     assert notice("shard", 2500, 25) is None and notice("video", 4, 4) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--cores", "2", "--jobs", "4"], False),
+        (["--jobs", "4"], False),
+        (["--executor", "slurm", "--jobs", "4"], True),
+        (["--executor", "slurm-jobstep", "--mode", "remote", "--jobs", "1"], True),
+    ],
+)
+def test_a_run_on_a_cluster_is_known_while_the_snakefile_is_read(words, expected, tmp_path):
+    (tmp_path / "Snakefile").write_text(
+        "from triptych.core.resources import on_cluster\nprint('CLUSTER', on_cluster(workflow))\nrule all:\n"
+    )
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--directory", str(tmp_path), *words]
+    settings = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    ran = subprocess.run(command, env=settings, cwd=tmp_path, capture_output=True, text=True)
+    assert f"CLUSTER {expected}" in ran.stdout, ran.stdout + ran.stderr
 
 
 def test_a_mistyped_rule_is_a_fault_with_the_nearest_name():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -118,6 +119,23 @@ def _grown(value: float, attempt: int, most: float | None) -> int:
     """What an attempt asks for, as a whole number: never more than allowed."""
     grown = value * GROWTH ** (attempt - 1)
     return max(1, math.ceil(grown if most is None else min(grown, most)))
+
+
+def on_cluster(workflow: Any) -> bool:
+    """Whether jobs of a Snakemake workflow run on other machines, told while its Snakefile is read.
+
+    Snakemake sets the executor only afterwards, and `--jobs` says nothing: `snakemake -j 4` is a local run too. So the
+    command line's own answer is looked up among the callers; a job on a node is known by how it was started.
+    """
+    if workflow.remote_exec:
+        return True
+    frame = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_name == "args_to_api" and "args" in frame.f_locals:
+            return frame.f_locals["args"].executor not in (None, "local", "dryrun", "touch")
+        frame = frame.f_back
+    # Another program calls Snakemake: executors that hand jobs on are given a number of jobs and no cores.
+    return workflow.resource_settings.nodes is not None and workflow.resource_settings.cores is None
 
 
 def notice(unit: str, videos: int, shards: int) -> str | None:
