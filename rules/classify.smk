@@ -76,6 +76,7 @@ rule evaluate_model:
         PATHS.log("evaluate-{task}", "{model}"),
     conda:
         "../envs/learn.yaml"
+    threads: NEEDS.threads("evaluate_model")
     resources:
         **NEEDS("evaluate_model", videos=len(PLAN.rows)),
     params:

@@ -28,6 +28,7 @@ rule select_model:
         model="|".join(CHOICES) or NOTHING,
     conda:
         "../envs/learn.yaml"
+    threads: NEEDS.threads("select_model")
     resources:
         **NEEDS("select_model", videos=len(PLAN.rows)),
     params:
@@ -59,6 +60,7 @@ rule fuse_models:
         model="|".join(FUSED) or NOTHING,
     conda:
         "../envs/learn.yaml"
+    threads: NEEDS.threads("fuse_models")
     resources:
         **NEEDS("fuse_models", videos=len(PLAN.rows)),
     params:

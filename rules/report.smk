@@ -21,6 +21,7 @@ rule compare_models:
         PATHS.log("compare", "{task}"),
     conda:
         "../envs/report.yaml"
+    threads: NEEDS.threads("compare_models")
     resources:
         **NEEDS("compare_models", videos=len(PLAN.rows)),
     params:
@@ -43,6 +44,7 @@ rule find_label_hints:
         PATHS.log("hints", "{task}"),
     conda:
         "../envs/report.yaml"
+    threads: NEEDS.threads("find_label_hints")
     resources:
         **NEEDS("find_label_hints", videos=len(PLAN.rows)),
     params:
@@ -79,6 +81,7 @@ rule collect_status:
         PATHS.log("status", "all"),
     conda:
         "../envs/report.yaml"
+    threads: NEEDS.threads("collect_status")
     resources:
         **NEEDS("collect_status", videos=len(PLAN.rows)),
     params:
@@ -111,6 +114,7 @@ rule build_report:
         PATHS.log("report", "all"),
     conda:
         "../envs/report.yaml"
+    threads: NEEDS.threads("build_report")
     resources:
         **NEEDS("build_report", videos=len(PLAN.rows)),
     params:

@@ -17,6 +17,7 @@ rule make_labels:
         PATHS.log("labels", "{task}"),
     conda:
         "../envs/learn.yaml"
+    threads: NEEDS.threads("make_labels")
     resources:
         **NEEDS("make_labels", videos=len(PLAN.rows)),
     params:
@@ -42,6 +43,7 @@ rule make_splits:
         PATHS.log("splits", "{task}"),
     conda:
         "../envs/learn.yaml"
+    threads: NEEDS.threads("make_splits")
     resources:
         **NEEDS("make_splits", videos=len(PLAN.rows)),
     params:

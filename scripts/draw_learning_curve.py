@@ -8,7 +8,7 @@ with job(snakemake):
 
     model, columns = snakemake.params.model, snakemake.params.columns
     _, table = rows.of_table(snakemake.config, columns, snakemake.params.rows)
-    gpus = device.wanted(snakemake.config["gpus"]) if snakemake.resources.gpu else 0
+    gpus = device.granted(snakemake.config["gpus"], snakemake.resources)
     with device.lease(gpus) as card:
         learning_curve(
             snakemake.wildcards.model,

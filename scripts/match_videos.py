@@ -8,7 +8,7 @@ with job(snakemake):
 
     config, columns = snakemake.config, snakemake.params.columns
     _, table = rows.of_table(config, columns, snakemake.params.rows)
-    gpus = device.wanted(config["gpus"]) if snakemake.resources.gpu else 0
+    gpus = device.granted(config["gpus"], snakemake.resources)
     with device.lease(gpus) as card:
         match_videos(
             snakemake.wildcards.match,

@@ -8,7 +8,7 @@ with job(snakemake):
 
     config = snakemake.config
     _, table = rows.of_table(config, [], snakemake.params.rows)
-    gpus = device.wanted(config["gpus"]) if snakemake.resources.gpu else 0
+    gpus = device.granted(config["gpus"], snakemake.resources)
     with device.lease(gpus) as card:
         score_pictures(
             snakemake.wildcards.imagine,

@@ -8,7 +8,7 @@ with job(snakemake):
 
     config, wildcards, columns = snakemake.config, snakemake.wildcards, snakemake.params.columns
     _, members = rows.of_shard(config, wildcards.shard, columns, snakemake.params.rows)
-    gpus = device.wanted(config["gpus"]) if snakemake.resources.gpu else 0
+    gpus = device.granted(config["gpus"], snakemake.resources)
     with device.lease(gpus) as card:
         summarise_shard(
             wildcards.summary,
