@@ -38,6 +38,8 @@ rule compare_models:
 rule find_label_hints:
     input:
         predictions=lambda wildcards: [PATHS.predictions(wildcards.task, name) for name in PLAN.looking(wildcards.task)],
+        # Hints tell scores too: not before each choice is written.
+        selections=lambda wildcards: PLAN.all_selections(wildcards.task),
     output:
         hints=PATHS.hints("{task}"),
     log:

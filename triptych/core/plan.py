@@ -251,9 +251,14 @@ class Plan:
         return [name for name, model in self.study.models_of(task).items() if model.select]
 
     def selections(self, task: str, model: str) -> list[str]:
-        """What must be written before a model is scored: choices that may take it, and what a choice itself took."""
+        """What must be written before a model is scored: what a choice took, and choices that may take it or a member."""
         models = self.study.models_of(task)
-        return [self.paths.selection(task, one) for one in self.choices(task) if model in (one, *models[one].select)]
+        told = {model, *models[model].members}
+        return [self.paths.selection(task, one) for one in self.choices(task) if told & {one, *models[one].select}]
+
+    def all_selections(self, task: str) -> list[str]:
+        """What all choices of a task took: before anything that tells scores of all models."""
+        return [self.paths.selection(task, one) for one in self.choices(task)]
 
     def looking(self, task: str) -> list[str]:
         """Models of a task that look at videos: all but the baselines."""

@@ -213,7 +213,7 @@ def run_mapping(
 
     section = section if isinstance(section, Section) else Section.model_validate(section)
     task = as_task(task)
-    data = read_labels(labels, refused).labelled()
+    data = read_labels(labels, refused, together=True).labelled()
     blocks = {one: _block(one, features[one], data.videos) for one in section.features}
     corpus = Corpus(data, folds_of(splits, data, task), blocks, section.reduce, task.seed, threads)
     with threadpool_limits(limits=threads):

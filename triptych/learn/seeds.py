@@ -19,7 +19,10 @@ def count(model: Model) -> int:
     """How often everything is fitted; for a fusion or a choice its members' predictions tell."""
     if model.seeds is not None:
         return model.seeds
-    return NETWORK_RUNS if model.network or (model.head == "mlp" and not model.reads_members) else 1
+    if model.reads_members:
+        return 1
+    reduced = model.reduce is not None and model.reduce.use != "pca"
+    return NETWORK_RUNS if model.network or reduced or model.head == "mlp" else 1
 
 
 def of(seed: int, repeat: int, run: int) -> int:

@@ -109,7 +109,8 @@ class Model(Section):
     inner: int = Field(3, ge=2, le=20)
     """Inner folds of a stack, of a choice and of probability calibration (same groups)."""
     seeds: int | None = Field(None, ge=1, le=100)
-    """How often everything is fitted with another seed; 5 for networks (`mlp` too), 1 for other heads by default."""
+    """How often everything is fitted with another seed; 5 for networks (`mlp` and
+    reductions by networks too), 1 for other heads by default."""
     tasks: list[Name] | None = None
     """Tasks that this model is for; all by default."""
     allow_label_source: bool = False
