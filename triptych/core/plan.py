@@ -251,7 +251,7 @@ class Plan:
         return [name for name, model in self.study.models_of(task).items() if model.select]
 
     def selections(self, task: str, model: str) -> list[str]:
-        """What must be written before a model is scored: what a choice took, and choices that may take it or a member."""
+        """What must be written before a model is scored: what it took, and choices that may take it or a member."""
         models = self.study.models_of(task)
         told = {model, *models[model].members}
         return [self.paths.selection(task, one) for one in self.choices(task) if told & {one, *models[one].select}]
