@@ -1,11 +1,12 @@
 """The workflow on real corpora, through the Snakefile: what was reached, beside what is published.
 
-usage: python benchmarks/corpora.py [esc10] [esc10-yamnet] [clips] [odd] [esc10-grid] [clips-grid]
+usage: python benchmarks/corpora.py [esc10] [esc10-yamnet] [clips] [odd] [esc10-grid] [clips-grid] [demo]
 
 The corpora are not part of the project; the folder that holds `data/esc10`, `data/clips`, `data/odd` and, for
 esc10-yamnet and the grids (they need the extras litert and models; they run only when named), `weights/yamnet.tflite`
-and MobileNet's weights is given by TRIPTYCH_SHARED (default: ../shared). Results lie in
-results/{esc10,esc10_yamnet,clips,odd,esc10_grid,clips_grid} like those of any study.
+and MobileNet's weights is given by TRIPTYCH_SHARED (default: ../shared). `demo` is the project's own corpus with the extra
+minilm: comparison, accuracy by what is there, mappings and search. Results lie in
+results/{esc10,esc10_yamnet,clips,odd,esc10_grid,clips_grid,demo_all} like those of any study.
 """
 
 from __future__ import annotations
@@ -79,6 +80,32 @@ def grid(corpus: str) -> None:
     snakemake(study, SHARED / f"data/{corpus}/videos.csv", f"encoders={json.dumps(found)}")
 
 
+def demo() -> None:
+    """The demo corpus: the comparison, accuracy by what videos have, mappings, and a search for each class."""
+    from triptych.core.paths import Paths
+    from triptych.core.study import load_study
+    from triptych.report import results
+
+    snakemake("demo", CHECKOUT / "data/demo/videos.csv")
+    comparison("demo_all", "topic")
+    study = load_study(CHECKOUT / "benchmarks/demo.yaml")
+    os.chdir(CHECKOUT)
+    view, *_ = results.task_view("topic", study.model_dump(by_alias=True, mode="json"), Paths.of(study))
+    for pattern in view["availability"]:
+        told = ", ".join(f"{name} {score:.3f}" for name, score in pattern["scores"].items())
+        print(f"has {'+'.join(pattern['has']) or 'nothing'}, n = {pattern['n']}: {told}")
+    print(Path(Paths.of(study).mapping("panels", "csv")).read_text(encoding="utf-8"))
+    for words in (
+        "boats and gulls in the harbour",
+        "somebody cooks in a kitchen",
+        "a meadow with flowers and bees",
+        "working with wood and tools in a workshop",
+    ):
+        command = [sys.executable, "-m", "triptych.cli", "search", words, "-c", "benchmarks/demo.yaml", "--top", "3"]
+        print("+ triptych search", repr(words), flush=True)
+        subprocess.run(command, cwd=CHECKOUT, check=False)
+
+
 def odd() -> None:
     """Print what each odd file gave at each media stage."""
     table = CHECKOUT / "results/odd-table.csv"
@@ -110,6 +137,9 @@ def yamnet() -> None:
 
 def main() -> None:
     """Run the studies that are named; by default those that need no weights."""
+    if sys.argv[1:] == ["demo"]:
+        demo()
+        return
     if not (SHARED / "data").is_dir():
         sys.exit(f"{SHARED} holds no folder `data`; name it by TRIPTYCH_SHARED")
     for study in sys.argv[1:] or ["esc10", "clips", "odd"]:
