@@ -4,9 +4,9 @@ usage: python benchmarks/corpora.py [esc10] [esc10-yamnet] [clips] [odd] [esc10-
 
 The corpora are not part of the project; the folder that holds `data/esc10`, `data/clips`, `data/odd` and, for
 esc10-yamnet and the grids (they need the extras litert and models; they run only when named), `weights/yamnet.tflite`
-and MobileNet's weights is given by TRIPTYCH_SHARED (default: ../shared). `demo` is the project's own corpus with the extra
-minilm: comparison, accuracy by what is there, mappings and search. Results lie in
-results/{esc10,esc10_yamnet,clips,odd,esc10_grid,clips_grid,demo_all} like those of any study.
+and MobileNet's weights is given by TRIPTYCH_SHARED (default: ../shared). `demo` is the project's own corpus with the
+extra minilm: comparison, accuracy by what is there, mappings and search. Results lie in results/NAME like those of any
+study.
 """
 
 from __future__ import annotations
