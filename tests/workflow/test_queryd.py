@@ -54,7 +54,9 @@ def tiny(folder):
         task |= {"group": "film", "folds": 2, "repeats": 1, "min_groups": "allow"}
     study["tasks"]["category"]["label"] = "topic"
     distilbert = str(text.build_distilbert(folder / "distilbert-base-uncased"))
-    for model in study["models"].values():
+    for name, model in study["models"].items():
+        # One model on the second set of labels is enough; it is a row of the project's there.
+        model["tasks"] = ["category", "zero_shot"] if name == "objects_svc" else ["category"]
         if model["head"] == "finetune":
             model["params"] = {"model": distilbert, "epochs": 1}
         if model.get("fusion") == "intermediate":
@@ -103,7 +105,7 @@ def test_each_row_names_its_set_of_labels(done):
     assert {row["label_set"] for row in comparison(done, "zero_shot").values()} == {"relabel zero_shot"}
 
 
-def test_no_model_of_words_learns_labels_made_from_words(done):
-    models = done.study["models"]
+def test_no_model_of_words_learns_labels_made_from_words():
+    models = STUDY["models"]
     reads = {name for name, model in models.items() if "text" in model or "mpnet" in model.get("inputs", [])}
-    assert reads and not reads & set(comparison(done, "zero_shot"))
+    assert reads and all(STUDY["models"][name]["tasks"] == ["category"] for name in reads)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from triptych.learn.labels import read_refused
+from triptych.core.refused import read_refused
 
 #: How far from 1 the probabilities of a video may sum to (one label a video).
 SUM_TOLERANCE = 1e-3

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from triptych.core.files import read_json, replace_bytes
+from triptych.core.files import replace_bytes
+from triptych.core.refused import read_refused
 
 
 @dataclass(frozen=True)
@@ -96,15 +97,6 @@ def write_labels(path: Path | str, labels: Labels) -> None:
     out = io.BytesIO()
     pq.write_table(table, out, compression="zstd")
     replace_bytes(path, out.getvalue())
-
-
-def read_refused(path: Path | str | None) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """What `refused.json` of a task tells: video -> its near-duplicate, and group -> the group it is tied to.
-
-    A file that is not there tells of none.
-    """
-    told = read_json(path) if path is not None and Path(path).is_file() else {}
-    return told.get("refused", {}), told.get("tied", {})
 
 
 def read_labels(path: Path | str, refused: Path | str | None = None, together: bool = False) -> Labels:

@@ -11,7 +11,7 @@ from typing import Any
 
 from triptych.core.cells import count
 from triptych.core.paths import Paths
-from triptych.learn.labels import read_refused
+from triptych.core.refused import read_refused
 from triptych.learn.pairs import Pair, read_pairs
 from triptych.report.tables import unguarded
 
