@@ -86,9 +86,9 @@ def demo() -> None:
     from triptych.core.study import load_study
     from triptych.report import results
 
-    snakemake("demo", CHECKOUT / "data/demo/videos.csv")
+    snakemake("demo_all", CHECKOUT / "data/demo/videos.csv")
     comparison("demo_all", "topic")
-    study = load_study(CHECKOUT / "benchmarks/demo.yaml")
+    study = load_study(CHECKOUT / "benchmarks/demo_all.yaml")
     os.chdir(CHECKOUT)
     view, *_ = results.task_view("topic", study.model_dump(by_alias=True, mode="json"), Paths.of(study))
     for pattern in view["availability"]:
@@ -101,7 +101,7 @@ def demo() -> None:
         "a meadow with flowers and bees",
         "working with wood and tools in a workshop",
     ):
-        command = [sys.executable, "-m", "triptych.cli", "search", words, "-c", "benchmarks/demo.yaml", "--top", "3"]
+        command = [sys.executable, "-m", "triptych.cli", "search", words, "-c", "benchmarks/demo_all.yaml", "--top", "3"]
         print("+ triptych search", repr(words), flush=True)
         subprocess.run(command, cwd=CHECKOUT, check=False)
 
