@@ -101,7 +101,17 @@ def demo() -> None:
         "a meadow with flowers and bees",
         "working with wood and tools in a workshop",
     ):
-        command = [sys.executable, "-m", "triptych.cli", "search", words, "-c", "benchmarks/demo_all.yaml", "--top", "3"]
+        command = [
+            sys.executable,
+            "-m",
+            "triptych.cli",
+            "search",
+            words,
+            "--top",
+            "3",
+            "-c",
+            "benchmarks/demo_all.yaml",
+        ]
         print("+ triptych search", repr(words), flush=True)
         subprocess.run(command, cwd=CHECKOUT, check=False)
 
