@@ -2,6 +2,7 @@
 
 import html.parser
 import json
+from pathlib import Path
 
 import pytest
 from crossmodal.world import World, linked
@@ -32,8 +33,7 @@ def paths(tmp_path):
     told = world.run("one", "two", methods=["ridge"])
     told["pairs"].append({"source": "a", "target": "b", "n": 0, "note": "<script>x</script>", "methods": {}})
     (tmp_path / "s" / "crossmodal" / "mapping").mkdir(parents=True)
-    with open(paths.mapping("panels", "json"), "w") as handle:  # noqa: PTH123
-        json.dump(told, handle)
+    Path(paths.mapping("panels", "json")).write_text(json.dumps(told))
     picture.draw(paths.mapping("panels", "svg"), {**told, "pairs": told["pairs"][:2]}, "<b>title</b>")
     return paths
 

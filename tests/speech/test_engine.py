@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -159,10 +160,10 @@ def test_out_of_memory_halves_the_batch_for_good(sounds, source, monkeypatch):
 
 def test_silence_within_the_flac_is_not_given_to_the_model(sounds, source, monkeypatch):
     # A manifest of an older version tells no peak.
-    path = sounds.paths.manifest("audio", "silent")
-    told = json.loads(open(path).read())  # noqa: PTH123, SIM115
+    path = Path(sounds.paths.manifest("audio", "silent"))
+    told = json.loads(path.read_text())
     del told["data"]["peak"]
-    open(path, "w").write(json.dumps(told))  # noqa: PTH123, SIM115
+    path.write_text(json.dumps(told))
     monkeypatch.setattr(FasterWhisper, "hear", lambda *_: pytest.fail("silence was given to the model"))
     run(sounds, source, ["silent"])
     assert read(sounds)["silent"].outcome.reason == "silent"

@@ -6,6 +6,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -194,7 +195,7 @@ def test_a_file_that_changes_after_the_check_stops_its_job(study, tiny, tmp_path
     data = bytearray((folder / "model.safetensors").read_bytes())
     data[-1] ^= 1
     (folder / "model.safetensors").write_bytes(data)
-    here = os.getcwd()  # noqa: PTH109
+    here = Path.cwd()
     os.chdir(workflow.folder)
     try:
         made = base.create(USE, model=str(folder))

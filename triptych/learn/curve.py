@@ -84,7 +84,7 @@ def learning_curve(
     data = read_labels(labels, refused, together=True).labelled()
     folds = folds_of(splits, data, task)
     given = features or {}, transcripts or {}, fields or {}
-    blocks = predict._blocks(model, data.videos, *given, data, task.seed, threads)
+    blocks = predict.blocks_of(model, data.videos, *given, data, task.seed, threads)
     fits = Fits(device=device)
     problem = predict.Problem(model, data, blocks, len(data.videos), task.multi_label, threads, fits=fits)
     groups = as_groups(dict(zip(data.videos, data.groups, strict=True)), sorted(data.videos))

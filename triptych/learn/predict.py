@@ -226,7 +226,7 @@ def run_model(
         else:
             videos = data.videos + unlabelled
             given = features or {}, transcripts or {}, fields or {}
-            blocks = _blocks(model, videos, *given, data, task.seed, threads)
+            blocks = blocks_of(model, videos, *given, data, task.seed, threads)
             problem = Problem(model, data, blocks, len(videos), task.multi_label, threads, fits=fits)
             parts = _cross_fit(problem, folds, unlabelled, task, inner)
             balanced, notes = problem.balanced, sorted(problem.notes)
@@ -238,7 +238,7 @@ def run_model(
     return {"model": name, "fits": len(parts), "videos": len(data.videos), "balanced": balanced, "notes": notes}
 
 
-def _blocks(
+def blocks_of(
     model: Model, videos, features, transcripts, fields, data: Labels | None = None, seed: int = 0, threads: int = 1
 ) -> list[Block]:
     """The inputs of a model over `videos`: the labelled ones of `data`, then the others."""
