@@ -16,8 +16,6 @@ the galleries kept as they are.
 
 from __future__ import annotations
 
-import csv as csv_module
-import io
 import itertools
 import logging
 from collections.abc import Mapping, Sequence
@@ -31,6 +29,7 @@ from triptych.core.config import Mapping as Section
 from triptych.core.config import Task
 from triptych.core.files import replace_json, replace_text
 from triptych.crossmodal import mappers, nulls, picture
+from triptych.crossmodal.mapping_table import METRICS, rounded, table
 from triptych.evaluate import retrieval
 from triptych.learn.inputs import FeatureBlock
 from triptych.learn.predict import refuse_leaks
@@ -39,7 +38,6 @@ from triptych.learn.tasks import Labels, as_task, read_labels
 
 VERSION = "1"
 
-METRICS = ("cosine", "r1", "r5", "r10", "median_rank", "variance_ratio")
 #: Standardised numbers are cut at so many deviations.
 LARGEST = 10.0
 #: Fewest videos of a training fold, and of a gallery, that tell anything.
@@ -220,7 +218,7 @@ def run_mapping(
         told = measure(corpus, section, bootstrap, seed)
     told = {"name": name, "task": section.task, **told}
     _refuse_empty(name, told)
-    replace_json(json, _rounded(told))
+    replace_json(json, rounded(told))
     replace_text(csv, table(told))
     picture.draw(svg, told, f"{name}: {section.task}")
     return told
@@ -400,47 +398,6 @@ def _refuse_empty(name: str, told: Mapping[str, Any]) -> None:
             f"({told['labelled']} labelled videos; with {counted}); see status.tsv for what the features lack, or take "
             "another task or other features"
         )
-
-
-def table(told: Mapping[str, Any]) -> str:
-    """The CSV: a row for each pair and method."""
-    heads = ["source", "target", "method", "n", "groups", "gallery", "runs", "note"]
-    for metric in METRICS:
-        heads += [metric, f"{metric}_low", f"{metric}_high", f"mean_{metric}", f"class_{metric}"]
-        if metric != "variance_ratio":
-            heads += [f"permuted_{metric}", f"p_{metric}"]
-    out = io.StringIO()
-    writer = csv_module.DictWriter(out, heads, restval="", lineterminator="\n")
-    writer.writeheader()
-    for pair in told["pairs"]:
-        start = {name: pair.get(name, "") for name in ("source", "target", "n", "groups", "gallery", "note")}
-        if not pair["n"]:
-            writer.writerow(start)
-        for method, facts in pair["methods"].items():
-            row = {**start, "method": method, "runs": told["seeds"][method] * told["repeats"]}
-            for metric in METRICS:
-                score, null = facts["scores"][metric], facts["permuted"].get(metric, {})
-                row |= {metric: score["value"], f"{metric}_low": score["low"], f"{metric}_high": score["high"]}
-                row |= {f"{kind}_{metric}": pair["nulls"][kind][metric] for kind in ("mean", "class")}
-                if metric != "variance_ratio":
-                    row |= {f"permuted_{metric}": null.get("mean"), f"p_{metric}": null.get("p")}
-            writer.writerow({key: _cell(value) for key, value in row.items()})
-    return out.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    if value is None or value != value:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else value
-
-
-def _rounded(value: Any) -> Any:
-    """Numbers to 10 digits; None for those that JSON has not."""
-    if isinstance(value, float):
-        return float(f"{value:.10g}") if np.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _rounded(one) for key, one in value.items()}
-    return [_rounded(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def faults(name: str, section: Section, pools: Mapping[str, str]) -> list[str]:
