@@ -48,7 +48,7 @@ def matrices(features: list[str], paths):
     from triptych.learn.tasks import read_labels
 
     found, _ = study()
-    data = read_labels(paths.labels(TASK)).labelled()
+    data = read_labels(paths.labels(TASK), paths.refused(TASK)).labelled()
     folds = folds_of(paths.splits(TASK), data, found.tasks[TASK])[0]
     blocks = []
     for name in features:
@@ -72,6 +72,7 @@ def ours(name: str) -> float:
             found.tasks[TASK],
             labels=paths.labels(TASK),
             splits=paths.splits(TASK),
+            refused=paths.refused(TASK),
             out=Path(folder) / "out.parquet",
             features={one: paths.feature(one) for one in model.inputs},
             members={one: paths.predictions(TASK, one) for one in model.members},
