@@ -1,5 +1,5 @@
 // The models of a task: a table that is sorted, grouped and filtered, and a picture of all scores.
-const PANELS = [["heard", "heard"], ["said", "said"], ["seen", "seen"], ["fusion", "several modalities"], ["choice", "choice among models"], ["baseline", "baseline"]];
+const PANELS = [["heard", "heard"], ["said", "said"], ["seen", "seen"], ["fusion", "several modalities or models"], ["choice", "choice among models"], ["baseline", "baseline"]];
 const panelOf = (row) => (row.kind === "baseline" || row.kind === "choice" ? row.kind : row.kind === "single" && ["heard", "said", "seen"].includes(row.modalities) ? row.modalities : "fusion");
 const between = (low, high) => (absentNumber(low) || absentNumber(high) ? "" : ` ${share(low)}–${share(high)}`);
 const isReference = (row) => row.model === row.vs;
