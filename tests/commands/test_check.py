@@ -223,6 +223,25 @@ def test_a_key_given_twice_does_not_hide_the_other_faults(tmp_path):
     assert "line 2: 'study' is given twice" in text and "colour: unknown key" in text and "nowhere.csv" in text
 
 
+def test_one_round_tells_keys_references_parameters_and_columns(folder):
+    found = faults(
+        shard=3,
+        features={"seen": {"from": "picture.frame", "pool": "meen"}},
+        models={
+            "sight": {"inputs": ["seen"], "head": "svc", "params": {"C": -1}},
+            "sound": {"inputs": ["heard"], "head": "svc"},
+        },
+        tasks={"t": {"label": "tpoic", "group": "film"}},
+    )
+    assert sorted(one.strip().removeprefix("config: ").split(":")[0] for one in found) == [
+        "features.seen.pool",
+        "models.sight.params.C",
+        "models.sound",
+        "shard",
+        "tasks.t.label",
+    ]
+
+
 def test_neither_masks_nor_zero_shot_labels_may_hold_the_answer(folder):
     """A word that is missing tells as much as one that is there."""
     picture = {"use": "classic-image"}

@@ -18,6 +18,7 @@ from triptych.core.config import Metadata, Relabelled, Study, Task
 from triptych.core.config.grid import expand
 from triptych.core.corpus import Corpus, CorpusError, read_corpus
 from triptych.core.paths import Paths
+from triptych.core.remainder import Remainder, remainder
 from triptych.core.study import StudyError, parse_study, read_yaml
 
 #: Most rows that a note names.
@@ -69,6 +70,10 @@ def load(
         study = parse_study(config, place)
     except StudyError as error:
         faults += _placed(place, error.faults)
+    left = Remainder(study)
+    if study is None and isinstance(config, dict):
+        left = remainder(config)
+        faults += _placed(place, [line for line in left.faults if f"  {place}: {line}" not in faults])
     table = study.corpus if study else config.get("corpus") if isinstance(config, dict) else None
     if isinstance(table, str) and table:
         try:
@@ -76,10 +81,10 @@ def load(
         except CorpusError as error:
             faults += _placed(table, error.faults)
     notes: list[str] = []
-    if study and not quick:
-        alone = check_study_alone(study, installed)
-        together, notes = check_study(study, corpus) if corpus else ([], [])
-        faults += _placed(place, expand(config).once(alone + together))
+    if left.study and not quick:
+        alone = check_study_alone(left.study, installed)
+        together, notes = check_study(left.study, corpus) if corpus else ([], [])
+        faults += _placed(place, expand(config).once(left.own(alone + together)))
     if faults or study is None or corpus is None:
         raise CheckError(faults)
     return Checked(study, corpus, [*corpus.notes, *notes])

@@ -77,7 +77,7 @@ def parse_study(data: dict[str, Any], path: Path | str = "config") -> Study:
     try:
         return Study.model_validate(data)
     except ValidationError as error:
-        raise StudyError(path, _explain(error.errors())) from error
+        raise StudyError(path, explain(error.errors())) from error
 
 
 def load_study(path: Path | str) -> Study:
@@ -85,7 +85,7 @@ def load_study(path: Path | str) -> Study:
     return parse_study(read_yaml(path), path)
 
 
-def _explain(found: list[dict[str, Any]]) -> list[str]:
+def explain(found: list[dict[str, Any]]) -> list[str]:
     """One line for each faulty place of the model: where, what, and the nearest valid key."""
     told: dict[str, list[str]] = {}
     for fault in found:
