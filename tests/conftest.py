@@ -10,8 +10,16 @@ import pytest
 from support import CHECKOUT, ENVIRONMENT, SHARED, in_checkout
 
 
+#: Folders of tests that run whole workflows, for minutes; the others end within seconds each.
+LONG = ("workflow", "faults", "security", "slurm")
+
+
 def pytest_collection_modifyitems(config, items):
-    """Extra tests are part of the run only where their data are: they are left out, not skipped."""
+    """Long tests come first, so that side by side none is left alone at the end.
+
+    Extra tests are part of the run only where their data are: they are left out, not skipped.
+    """
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
     if SHARED:
         return
     extra = [item for item in items if item.get_closest_marker("shared")]
@@ -31,6 +39,7 @@ def pytest_xdist_make_scheduler(config, log):
             text = (CHECKOUT / path).read_text(encoding="utf-8")
             return "demo" if re.search(r"def test_\w+\([^)]*\bdemo\b", text) else path
 
+    config.option.loadscopereorder = False
     return ByFile(config, log)
 
 
