@@ -1,0 +1,181 @@
+"""URL rows through the real Snakefile and a real server: failures are data, due again on request, sources dropped."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from harness import DEMO, Workflow, demo_rows
+from media.fetch.conftest import Site, answer, in_turn, refuse, serve
+
+from triptych.report import status
+
+#: Row -> how its first run ends.
+ENDS = {
+    "first": ("ok", ""),
+    "twin": ("ok", ""),
+    "shaky": ("ok", ""),
+    "lost": ("failed", "http_404"),
+    "forbidden": ("failed", "http_403"),
+    "broken": ("failed", "http_500"),
+    "busy": ("failed", "http_429"),
+    "slow": ("failed", "timeout"),
+    "cut_off": ("failed", "network"),
+    "short": ("failed", "short_body"),
+    "page": ("failed", "not_media"),
+}
+
+
+def cut_off(handler):
+    """The connection ends without an answer."""
+    handler.close_connection = True
+    handler.connection.close()
+
+
+def short(handler):
+    """A server that promises more than it sends."""
+    answer(handler, 200, b"\0\0\0\x18ftypmp42" + bytes(5000), "video/mp4", Content_Length=1_000_000)
+    handler.close_connection = True
+
+
+class Study:
+    """A study of addresses at two servers of this machine."""
+
+    def __init__(self, folder) -> None:
+        self.here, self.there = Site(), Site("127.0.0.2")
+        films = sorted((DEMO / "media").glob("*.mp4"))
+        self.bodies = [film.read_bytes() for film in films[:3]]
+        page = serve(b"<!doctype html><title>Not found</title>", "video/mp4")
+        self.here.pages = {
+            "/ok.mp4": serve(self.bodies[0]),
+            "/shaky.mp4": in_turn(refuse(503), refuse(502), serve(self.bodies[2])),
+            "/forbidden.mp4": refuse(403),
+            "/broken.mp4": refuse(500),
+            "/busy.mp4": refuse(429),
+            "/slow.mp4": lambda handler: time.sleep(2),
+            "/cut_off.mp4": cut_off,
+            "/short.mp4": short,
+            "/page.mp4": page,
+        }
+        self.there.pages = {"/ok.mp4": serve(self.bodies[1])}
+        bare = {"topic": "", "film": "", "captions": ""}
+        sources = {name: f"{self.here.url}/{name}.mp4" for name in ENDS}
+        sources |= {"first": f"{self.here.url}/ok.mp4", "twin": f"{self.there.url}/ok.mp4"}
+        self.workflow = Workflow(
+            folder,
+            [demo_rows()[0] | bare | {"id": name, "source": source} for name, source in sources.items()],
+            unit="shard",
+            shards=1,
+            fetch={
+                "allow_private_hosts": True,
+                "retries": 2,
+                "backoff_seconds": 0.01,
+                "timeout_seconds": 0.7,
+                "stop_after_429": 10,
+                "keep_sources": False,
+                "captions": [],
+            },
+            encoders={"sound": {"use": "classic-audio"}},
+            **{name: {} for name in ("features", "tasks", "models", "transcripts")},
+        )
+        self.workflow.run()
+        self.lines = self.told()
+
+    def told(self) -> dict[tuple[str, str], dict[str, str]]:
+        """(stage, video) -> line of the status table, as it is now."""
+        return {(line["stage"], line["video"]): line for line in status.read(self.workflow.path("status.tsv"))}
+
+    def asked(self, name: str) -> int:
+        """How often a row's file was asked for so far."""
+        return len(self.here.asked(f"/{name}.mp4"))
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    one = Study(tmp_path_factory.mktemp("downloads") / "run")
+    yield one
+    one.here.close()
+    one.there.close()
+
+
+def ended(study, *names):
+    for name in names:
+        line = study.lines["fetch", name]
+        assert (line["status"], line["reason"]) == ENDS[name], line
+        assert line["status"] == "ok" or line["message"]
+        # What stands on it says the same, and no file lies under the final name.
+        assert study.lines["audio", name]["reason"] == ENDS[name][1]
+
+
+@pytest.mark.fault(26)
+def test_what_cannot_succeed_is_asked_once(study):
+    ended(study, "lost", "forbidden")
+    assert study.asked("lost") == study.asked("forbidden") == 1
+    assert "HTTP Error 404" in study.lines["fetch", "lost"]["message"]
+    assert "HTTP Error 403" in study.lines["fetch", "forbidden"]["message"]
+
+
+@pytest.mark.fault(27)
+def test_what_fails_for_now_is_tried_again(study):
+    ended(study, "shaky", "broken", "busy", "slow", "cut_off")
+    # The first attempt and two more; what succeeds is asked what it is, then for the file.
+    assert [study.asked(name) for name in ("broken", "busy", "slow", "cut_off")] == [3, 3, 3, 3]
+    assert study.lines["audio", "shaky"]["status"] == "ok"
+
+
+@pytest.mark.fault(28)
+def test_short_bodies_and_pages_leave_no_file(study):
+    ended(study, "short", "page")
+    media = study.workflow.folder / "data/media/small"
+    assert not [path for path in media.glob("*.media") if path.stem in ENDS]
+    assert "web page" in study.lines["fetch", "page"]["message"]
+
+
+@pytest.mark.fault(29)
+def test_one_file_name_on_two_hosts_is_two_files(study):
+    ended(study, "first", "twin")
+    digests = {}
+    for name in ("first", "twin"):
+        from triptych.core.status import Manifest
+
+        digests[name] = Manifest.read(study.workflow.path("fetch", f"{name}.json")).artefacts["media"]["sha256"]
+    import hashlib
+
+    assert list(digests.values()) == [hashlib.sha256(body).hexdigest() for body in study.bodies[:2]]
+
+
+@pytest.mark.fault(26, 27)
+def test_failures_come_again_on_request_and_dropped_sources_when_needed(study):
+    """This test changes what the others look at: it is the last one."""
+    workflow, failed = study.workflow, [name for name, (state, _) in ENDS.items() if state == "failed"]
+    asked = len(study.here.log)
+    assert workflow.plan() == []
+    study.here.pages["/broken.mp4"] = study.here.pages["/short.mp4"] = serve(study.bodies[2])
+    ran = subprocess.run(
+        [sys.executable, "-m", "triptych.cli", "status", "--retry-failed", "--configfile", "study.yaml"],
+        cwd=workflow.folder,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0 and "broken" in ran.stdout, ran.stdout + ran.stderr
+    due = {job for job in workflow.plan() if job.startswith("fetch_video")}
+    assert due == {f"fetch_video video={name}" for name in failed}
+    assert len(study.here.log) == asked
+    # Only these are asked for again, and what came is there at all stages.
+    workflow.run("--", "status")
+    told = study.told()
+    assert told["fetch", "broken"]["status"] == told["audio", "broken"]["status"] == told["audio", "short"]["status"]
+    assert told["fetch", "broken"]["status"] == "ok" and told["fetch", "lost"]["reason"] == "http_404"
+    paths = {path.strip("/").removesuffix(".mp4") for path, _ in study.here.log[asked:]}
+    assert paths == set(failed) and not list((workflow.folder / "data/media/small").glob("*.media"))
+
+    # A damaged artefact whose download was dropped: fetched again, and made again the same.
+    flac = workflow.path("audio", "first.flac")
+    whole = flac.read_bytes()
+    flac.write_bytes(whole[:-100])
+    for path in workflow.path("embeddings", "sound").glob("*.h5"):
+        path.unlink()
+    workflow.run("--", "embeddings")
+    assert flac.read_bytes() == whole
