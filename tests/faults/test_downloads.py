@@ -1,5 +1,6 @@
 """URL rows through the real Snakefile and a real server: failures are data, due again on request, sources dropped."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 from harness import DEMO, Workflow, demo_rows
 from media.fetch.conftest import Site, answer, in_turn, refuse, serve
 
+from triptych.core.status import Manifest
 from triptych.report import status
 
 #: Row -> how its first run ends.
@@ -62,6 +64,9 @@ class Study:
         bare = {"topic": "", "film": "", "captions": ""}
         sources = {name: f"{self.here.url}/{name}.mp4" for name in ENDS}
         sources |= {"first": f"{self.here.url}/ok.mp4", "twin": f"{self.there.url}/ok.mp4"}
+        sources["lost"] = (
+            f"{self.here.url}/$(touch${{IFS}}PWNED);`touch${{IFS}}PWNED`/--exec=touch${{IFS}}PWNED/lost.mp4"
+        )
         self.workflow = Workflow(
             folder,
             [demo_rows()[0] | bare | {"id": name, "source": source} for name, source in sources.items()],
@@ -88,7 +93,7 @@ class Study:
 
     def asked(self, name: str) -> int:
         """How often a row's file was asked for so far."""
-        return len(self.here.asked(f"/{name}.mp4"))
+        return sum(path.endswith(f"/{name}.mp4") for path, _ in self.here.log)
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +121,12 @@ def test_what_cannot_succeed_is_asked_once(study):
     assert "HTTP Error 403" in study.lines["fetch", "forbidden"]["message"]
 
 
+@pytest.mark.fault(20)
+def test_no_part_of_an_address_is_executed(study):
+    # It was asked for as it stands, and nothing more happened.
+    assert study.asked("lost") == 1 and not list(study.workflow.folder.rglob("PWNED"))
+
+
 @pytest.mark.fault(27)
 def test_what_fails_for_now_is_tried_again(study):
     ended(study, "shaky", "broken", "busy", "slow", "cut_off")
@@ -135,14 +146,9 @@ def test_short_bodies_and_pages_leave_no_file(study):
 @pytest.mark.fault(29)
 def test_one_file_name_on_two_hosts_is_two_files(study):
     ended(study, "first", "twin")
-    digests = {}
-    for name in ("first", "twin"):
-        from triptych.core.status import Manifest
-
-        digests[name] = Manifest.read(study.workflow.path("fetch", f"{name}.json")).artefacts["media"]["sha256"]
-    import hashlib
-
-    assert list(digests.values()) == [hashlib.sha256(body).hexdigest() for body in study.bodies[:2]]
+    for name, body in zip(("first", "twin"), study.bodies, strict=False):
+        manifest = Manifest.read(study.workflow.path("fetch", f"{name}.json"))
+        assert manifest.artefacts["media"]["sha256"] == hashlib.sha256(body).hexdigest()
 
 
 @pytest.mark.fault(26, 27)
@@ -168,7 +174,7 @@ def test_failures_come_again_on_request_and_dropped_sources_when_needed(study):
     told = study.told()
     assert told["fetch", "broken"]["status"] == told["audio", "broken"]["status"] == told["audio", "short"]["status"]
     assert told["fetch", "broken"]["status"] == "ok" and told["fetch", "lost"]["reason"] == "http_404"
-    paths = {path.strip("/").removesuffix(".mp4") for path, _ in study.here.log[asked:]}
+    paths = {path.rpartition("/")[2].removesuffix(".mp4") for path, _ in study.here.log[asked:]}
     assert paths == set(failed) and not list((workflow.folder / "data/media/small").glob("*.media"))
 
     # A damaged artefact whose download was dropped: fetched again, and made again the same.

@@ -63,4 +63,4 @@ def test_where_one_class_alone_is_usable_the_model_says_that_it_learned_nothing(
     found = pd.read_parquet(ran.workflow.path("predictions", "topic", "sight.parquet"))
     assert not found["covered"].any() and found["probability"].eq(0.5).all()
     metrics = json.loads(ran.workflow.path("metrics", "topic", "sight.json").read_text())
-    assert metrics["n"] == 4 and metrics["n_covered"] == 0
+    assert metrics["n"] == 4 and metrics["covered"]["n"] == 0
