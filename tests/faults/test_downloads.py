@@ -27,6 +27,8 @@ ENDS = {
     "short": ("failed", "short_body"),
     "page": ("failed", "not_media"),
 }
+#: What a shell or an option parser would run.
+RUNS = "$(touch${IFS}PWNED);`touch${IFS}PWNED`/--exec=touch${IFS}PWNED"
 
 
 def cut_off(handler):
