@@ -41,6 +41,11 @@ class Ran:
             # What a bomb would need is not there: it must be refused before it is decoded.
             limits={"max_frames": corpus.MAX_FRAMES, "memory_mb": 1000},
             tasks={"topic": TASK},
+            models={
+                "sight": {"inputs": ["seen"], "head": "logistic"},
+                "sound": {"inputs": ["heard"], "head": "logistic"},
+                "late": {"fusion": "late", "members": ["sight", "sound"], "head": "mean"},
+            },
         )
         self.before = everything(root)
         self.said = self.workflow.run()
@@ -223,8 +228,7 @@ def test_nothing_of_the_table_is_executed_or_leads_outside(ran):
     assert {Path(name).parts[1] for name in made} == {"results", "data", ".snakemake"}
     names = {Path(name).name for name in made if Path(name).parts[1] != ".snakemake"}
     assert not [name for name in names if set(name) & set(" $`;|&{}()<>*'\"\\%#~\n")]
-    for place in ("/abs", "/x.json", "/tmp/x.json"):
-        assert not Path(place).exists()
+    assert not Path("/abs").exists() and not list(Path("/").glob("abs*"))
 
 
 @pytest.mark.fault(21)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -34,13 +35,17 @@ RUNS = "$(touch${IFS}PWNED);`touch${IFS}PWNED`/--exec=touch${IFS}PWNED"
 def cut_off(handler):
     """The connection ends without an answer."""
     handler.close_connection = True
-    handler.connection.close()
+    handler.connection.shutdown(socket.SHUT_RDWR)
 
 
-def short(handler):
-    """A server that promises more than it sends."""
-    answer(handler, 200, b"\0\0\0\x18ftypmp42" + bytes(5000), "video/mp4", Content_Length=1_000_000)
-    handler.close_connection = True
+def short(body):
+    """A page that promises more than it sends."""
+
+    def page(handler):
+        answer(handler, 200, body[:5000], "video/mp4", Content_Length=len(body))
+        handler.close_connection = True
+
+    return page
 
 
 class Study:
@@ -50,7 +55,6 @@ class Study:
         self.here, self.there = Site(), Site("127.0.0.2")
         films = sorted((DEMO / "media").glob("*.mp4"))
         self.bodies = [film.read_bytes() for film in films[:3]]
-        page = serve(b"<!doctype html><title>Not found</title>", "video/mp4")
         self.here.pages = {
             "/ok.mp4": serve(self.bodies[0]),
             "/shaky.mp4": in_turn(refuse(503), refuse(502), serve(self.bodies[2])),
@@ -59,8 +63,8 @@ class Study:
             "/busy.mp4": refuse(429),
             "/slow.mp4": lambda handler: time.sleep(2),
             "/cut_off.mp4": cut_off,
-            "/short.mp4": short,
-            "/page.mp4": page,
+            "/short.mp4": short(self.bodies[2]),
+            "/page.mp4": serve(b"<!doctype html><title>Not found</title>", "video/mp4"),
         }
         self.there.pages = {"/ok.mp4": serve(self.bodies[1])}
         bare = {"topic": "", "film": "", "captions": ""}
@@ -172,7 +176,7 @@ def test_failures_come_again_on_request_and_dropped_sources_when_needed(study):
     assert due == {f"fetch_video video={name}" for name in failed}
     assert len(study.here.log) == asked
     # Only these are asked for again, and what came is there at all stages.
-    workflow.run("--", "status")
+    workflow.run("--", "collect_status")
     told = study.told()
     assert told["fetch", "broken"]["status"] == told["audio", "broken"]["status"] == told["audio", "short"]["status"]
     assert told["fetch", "broken"]["status"] == "ok" and told["fetch", "lost"]["reason"] == "http_404"
