@@ -82,7 +82,7 @@ def make(folder: Path) -> Files:
     for name, suffix, options in (("cut", ".mp4", {"movflags": "faststart"}), ("cut_mkv", ".mkv", {})):
         path = files.clip(name, clips.moving(100), clips.tone(4.0), suffix=suffix, options=options, gop=10)
         path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.6)])
-    path = files.clip("flips", clips.moving(100), gop=10)
+    path = files.clip("flips", clips.moving(100), gop=25)
     path.write_bytes(flipped(path.read_bytes()))
     files.clip("silent", clips.moving(60, seed=1), clips.tone(2.0, level=0.0))
     files.clip("sound", (), clips.tone(2.0), suffix=".wav", sound_codec="pcm_s16le")

@@ -12,7 +12,7 @@ from harness import DEMO, Workflow, demo_rows
 from media.fetch.conftest import Site, answer, in_turn, refuse, serve
 
 from triptych.core.status import Manifest
-from triptych.report import status
+from triptych.report import status_table as status
 
 #: Row -> how its first run ends.
 ENDS = {

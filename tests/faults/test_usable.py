@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from harness import Workflow, demo_rows
 
-from triptych.report import status
+from triptych.report import status_table as status
 
 
 class Ran:
