@@ -176,7 +176,7 @@ def test_failures_come_again_on_request_and_dropped_sources_when_needed(study):
     assert due == {f"fetch_video video={name}" for name in failed}
     assert len(study.here.log) == asked
     # Only these are asked for again, and what came is there at all stages.
-    workflow.run("--", "collect_status")
+    workflow.run()
     told = study.told()
     assert told["fetch", "broken"]["status"] == told["audio", "broken"]["status"] == told["audio", "short"]["status"]
     assert told["fetch", "broken"]["status"] == "ok" and told["fetch", "lost"]["reason"] == "http_404"
