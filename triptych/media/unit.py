@@ -280,8 +280,6 @@ def _prepared_probe(job: stages.Job, video, paths: Paths) -> stages.Job:
             raise Refused(_missing(f"{source} {what}; correct the table or put the file there"))
         link(media, source)
     job.path = str(media)
-    if _known_without_file(job, video, paths):
-        return job
     _fetched_again(job, paths)
     if not media.is_file():
         raise Refused(_missing(f"{media} is not there; run snakemake --forcerun fetch_video to fetch it again"))
@@ -293,22 +291,6 @@ def _prepared_probe(job: stages.Job, video, paths: Paths) -> stages.Job:
     job.facts = {"bytes": size, "digest": digest}
     job.key = digest_json([digest, stages.made_with("probe", job.limits)])
     return job
-
-
-def _known_without_file(job: stages.Job, video, paths: Paths) -> bool:
-    """Whether a download that was removed was probed as it came: then it is not fetched again; the job gets its key.
-
-    A unit of many videos probes them all again when one is new.
-    """
-    fetched = _earlier(Path(paths.manifest("fetch", job.slug))) if video.get("url") else None
-    if fetched is None or Path(job.path).is_file() or "media" not in fetched.artefacts:
-        return False
-    key = digest_json([fetched.artefacts["media"]["sha256"], stages.made_with("probe", job.limits)])
-    before = _earlier(Path(paths.manifest("probe", job.slug)))
-    if before is None or before.key != key or not _settled(before.outcome):
-        return False
-    job.key = key
-    return True
 
 
 def _missing(message: str) -> Outcome:

@@ -1,0 +1,88 @@
+"""URL rows through the real Snakefile and a real server: failures are data, due again on request, sources dropped."""
+
+import csv
+import subprocess
+import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from harness import DEMO, Workflow, demo_rows
+
+
+class Media(SimpleHTTPRequestHandler):
+    """The demo's media; `/broken/` answers 500 until the server is mended; each request is counted."""
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        if self.path.startswith("/broken/"):
+            if not self.server.mended:
+                return self.send_error(500)
+            self.path = self.path.removeprefix("/broken")
+        return super().do_GET()
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def server():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Media, directory=str(DEMO / "media")))
+    server.asked, server.mended = [], False
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+
+
+def statuses(workflow, stage):
+    rows = csv.DictReader(workflow.path("status.tsv").open(encoding="utf-8"), delimiter="\t", quoting=csv.QUOTE_NONE)
+    return {row["video"]: (row["status"], row["reason"]) for row in rows if row["stage"] == stage}
+
+
+def test_downloads_fail_as_data_come_again_on_request_and_are_dropped(server, tmp_path):
+    rows = demo_rows(films=3)
+    host = f"http://127.0.0.1:{server.server_port}"
+    for row, place in zip(rows, ("", "", "", "", "/broken", "/nowhere"), strict=True):
+        row["source"] = f"{host}{place}/{row['source'].rpartition('/')[2]}"
+    broken, lost = rows[4]["id"], rows[5]["id"]
+    workflow = Workflow(
+        tmp_path / "run",
+        rows,
+        fetch={"allow_private_hosts": True, "retries": 0, "keep_sources": False, "captions": []},
+        tasks={"topic": {"label": "topic", "group": "film", "folds": 2}},
+    )
+    workflow.run()
+    fetched = statuses(workflow, "fetch")
+    assert fetched[broken] == ("failed", "http_500") and fetched[lost] == ("failed", "http_404")
+    assert [fetched[row["id"]][0] for row in rows[:4]] == ["ok"] * 4
+    assert statuses(workflow, "keyframes")[lost][0] == "failed"
+    media = workflow.folder / "data/media/small"
+    assert not list(media.glob("*.media"))
+
+    asked = len(server.asked)
+    assert workflow.plan() == []
+    server.mended = True
+    ran = subprocess.run(
+        [sys.executable, "-m", "triptych.cli", "status", "--retry-failed", "--configfile", "study.yaml"],
+        cwd=workflow.folder,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0 and broken in ran.stdout, ran.stdout + ran.stderr
+    due = {job for job in workflow.plan() if job.startswith("fetch_video")}
+    assert due == {f"fetch_video video={broken}", f"fetch_video video={lost}"}
+    assert len(server.asked) == asked
+    workflow.run()
+    assert statuses(workflow, "fetch")[broken] == ("ok", "")
+    assert statuses(workflow, "audio")[broken] == ("ok", "")
+    assert all(path.startswith(("/broken", "/nowhere")) for path in server.asked[asked:])
+
+    # A damaged artefact whose download was dropped: fetched again, and made again the same.
+    flac = workflow.path("audio", f"{rows[0]['id']}.flac")
+    whole = flac.read_bytes()
+    flac.write_bytes(whole[:-100])
+    for path in workflow.path("embeddings", "sound").glob("*.h5"):
+        path.unlink()
+    workflow.run("--", "embeddings")
+    assert flac.read_bytes() == whole
