@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from support import CHECKOUT, ENVIRONMENT, SHARED, in_checkout
 
+#: The fault matrix: its marker, and the page of a run.
+pytest_plugins = ["faults.reliability"]
+
 
 #: Folders of tests that run whole workflows, for minutes; the others end within seconds each.
 LONG = ("workflow", "faults", "security", "slurm")
