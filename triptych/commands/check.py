@@ -18,7 +18,7 @@ from triptych.core.config import Metadata, Relabelled, Study, Task
 from triptych.core.config.grid import expand
 from triptych.core.corpus import Corpus, CorpusError, read_corpus
 from triptych.core.paths import Paths
-from triptych.core.study import StudyError, parse_study, read_yaml
+from triptych.core.study import StudyError, Unbounded, parse_study, read_yaml
 
 #: Most rows that a note names.
 NAMED = 5
@@ -62,6 +62,8 @@ def load(
         for path in files:
             try:
                 read_yaml(path)
+            except Unbounded as error:
+                raise CheckError(_placed(path, error.faults)) from error
             except StudyError as error:
                 faults += _placed(path, error.faults)
     study = corpus = None
@@ -97,7 +99,7 @@ def load_file(path: Path | str, *, quick: bool = False) -> Checked:
         faults = _placed(path, error.faults)
         if not Path(path).exists():
             faults = [f"  {path}: there is no such study file; name one with --configfile"]
-        config = _as_snakemake_reads(path)
+        config = None if isinstance(error, Unbounded) else _as_snakemake_reads(path)
         if config is None:
             raise CheckError(faults) from error
     return load(config, [path], quick=quick)
@@ -109,7 +111,7 @@ def _as_snakemake_reads(path: Path | str) -> dict[str, Any] | None:
 
     try:
         found = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+    except (OSError, ValueError, OverflowError, RecursionError, yaml.YAMLError):
         return None
     return found if isinstance(found, dict) else None
 
@@ -273,10 +275,7 @@ def _held_against_splits(labels: Any, task: Task, path: str) -> None:
     """
     from triptych.learn import splits
 
-    try:
-        before = splits.read_splits(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise splits.SplitError(f"{path} cannot be read ({error}); restore the file from git") from error
+    before = splits.read_splits(path)
     if before:
         splits.extend(before, labels, task, path)
 

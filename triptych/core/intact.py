@@ -6,13 +6,14 @@ libraries read it with `weights_only=True`, which refuses all but tensors, and h
 
 from __future__ import annotations
 
-import json
 import pickletools
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from triptych.core.files import parse_json
 
 #: What plain tensors import, as torch's own reader for `weights_only=True` allows it.
 _PLAIN = re.compile(
@@ -65,7 +66,7 @@ def _safetensors(path: Path) -> list[str]:
             length = int.from_bytes(handle.read(8), "little")
             if size < 8 or not 2 <= length <= min(_HEADER, size - 8):
                 return [f"{path} is no whole safetensors file ({size} bytes)"]
-            header = json.loads(handle.read(length))
+            header = parse_json(handle.read(length))
         ends = [one["data_offsets"][1] for name, one in header.items() if name != "__metadata__"]
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         return [f"{path} is no whole safetensors file (its header cannot be read: {error})"]
@@ -78,7 +79,7 @@ def _shards(path: Path, name: str, known: set[str]) -> list[str]:
     if name.endswith(".bin.index.json") and _replaced(name, known):
         return []
     try:
-        wanted = sorted(set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()))
+        wanted = sorted(set(parse_json(path.read_text(encoding="utf-8"))["weight_map"].values()))
         if any("/" in one or one.startswith(".") for one in wanted):
             return [f"{path} names files outside of its folder"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -90,7 +91,7 @@ def _shards(path: Path, name: str, known: set[str]) -> list[str]:
 def _modules(path: Path) -> list[str]:
     """Parts of a sentence-transformers model: before its version 6 the library ran a local folder's own."""
     try:
-        types = [str(one["type"]) for one in json.loads(path.read_text(encoding="utf-8"))]
+        types = [str(one["type"]) for one in parse_json(path.read_text(encoding="utf-8"))]
     except (ValueError, KeyError, TypeError) as error:
         return [f"{path} is damaged ({error})"]
     foreign = [one for one in types if not one.startswith("sentence_transformers.")]

@@ -247,9 +247,13 @@ def run_name(params: dict[str, Any]) -> str:
 
 def _attempt(client: Any, session: Any, url: str, work: Path) -> _Found:
     """One attempt: look at the page, check, download streams and captions into the work folder (resuming parts)."""
+    from triptych.media import fetch_client
+
     session.base_bytes, session.retry_after = 0, 0.0
     info = fetch_info.single(client.look(url), client.resolve)
-    streams = fetch_info.check(info, session.params)
+    with fetch_client.foreign():
+        streams = fetch_info.check(info, session.params)
+        captions = fetch_info.choose_captions(info, session.params["captions"])
     work.mkdir(parents=True, exist_ok=True)
     files = []
     for number, stream in enumerate(streams):
@@ -264,7 +268,7 @@ def _attempt(client: Any, session: Any, url: str, work: Path) -> _Found:
     if len(streams) == 2 and streams[0].get("vcodec") == "none":
         files.reverse()
     found = _Found(info, files, "+".join(str(stream.get("format_id")) for stream in streams))
-    for one in fetch_info.choose_captions(info, session.params["captions"]):
+    for one in captions:
         track = one.pop("track")
         target = work / f"captions.{one['language']}.{track['ext']}"
         target.unlink(missing_ok=True)
