@@ -41,7 +41,7 @@ SCHEMES = st.sampled_from(
 def test_a_url_is_http_and_checked_or_refused(folder, scheme, host, path):
     url = f"{scheme}{host}/{path}"
     shown = safe_source(url)
-    assert "user:pw" not in shown or not url.lower().startswith("http")
+    assert "user:pw" not in shown or not url.lower().startswith(("http://", "https://"))
     link = linkable(url)
     assert link is None or link.lower().startswith("http")
     faults = []

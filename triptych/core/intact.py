@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickletools
 import re
 import zipfile
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +26,8 @@ _PLAIN = re.compile(
 )
 #: Longest header of a safetensors file that the format allows.
 _HEADER = 100_000_000
+#: Most bytes of the pickle inside of an archive of torch: names and shapes; the numbers lie beside it.
+MOST_PICKLED = 32 * 2**20
 #: Endings of files that can hold weights, in the forms that encoders and transcribers read.
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".onnx", ".npz", ".h5", ".tflite")
 #: Weights in the form of transformers and of sentence-transformers, when no safetensors stand in for them.
@@ -126,8 +129,10 @@ def imports(path: Path) -> list[str]:
                     raise ValueError("an archive without data.pkl")
                 found = set()
                 for name in inner:
+                    if archive.getinfo(name).file_size > MOST_PICKLED:
+                        raise ValueError(f"{name} claims {archive.getinfo(name).file_size:,} bytes")
                     with archive.open(name) as stream:
-                        found |= set(_imports(stream))
+                        found |= set(_named(pickletools.genops(stream)))
                 return sorted(found)
         handle.seek(0)
         return sorted(set(_stream(handle)))
@@ -135,22 +140,25 @@ def imports(path: Path) -> list[str]:
 
 def _stream(handle: BinaryIO) -> Iterator[str]:
     """Imports of one pickle, or of those at the beginning of the older form of torch, which raw numbers follow."""
-    first = list(pickletools.genops(handle))
-    yield from _named(first)
-    # The older form begins with a pickle of this number, then version, system, the object and the names of its numbers.
-    if any(argument == 0x1950A86A20F9469CFC6C for _, argument, _ in first):
-        for _ in range(4):
-            yield from _named(list(pickletools.genops(handle)))
+    older = False
+
+    def first() -> Iterator[tuple]:
+        nonlocal older
+        for operation in pickletools.genops(handle):
+            # The older form begins with a pickle of this number, then version, system, the object and the names of its
+            # numbers.
+            older = older or operation[1] == 0x1950A86A20F9469CFC6C
+            yield operation
+
+    yield from _named(first())
+    for _ in range(4 if older else 0):
+        yield from _named(pickletools.genops(handle))
 
 
-def _imports(stream: BinaryIO) -> Iterator[str]:
-    yield from _named(list(pickletools.genops(stream)))
-
-
-def _named(operations: list) -> Iterator[str]:
+def _named(operations: Iterable[tuple]) -> Iterator[str]:
     """`module.name` of each import of a pickle's operations; a name that is computed is told as `?`."""
     kept: dict[int, object] = {}
-    recent: list[object] = []
+    recent: deque[object] = deque(maxlen=2)
     for code, argument, _ in operations:
         name = code.name
         if name == "GLOBAL":
@@ -159,7 +167,7 @@ def _named(operations: list) -> Iterator[str]:
         elif name == "INST":
             yield str(argument).replace(" ", ".")
         elif name == "STACK_GLOBAL":
-            both = recent[-2:]
+            both = list(recent)
             yield ".".join(both) if len(both) == 2 and all(isinstance(one, str) for one in both) else "?"
             recent.append(None)
         elif name.startswith("EXT"):

@@ -50,7 +50,16 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
     return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
 
 
+def _whole(loader: _Loader, node: yaml.ScalarNode) -> int:
+    value = yaml.SafeLoader.construct_yaml_int(loader, node)
+    if not -(2**63) <= value < 2**63:
+        line = node.start_mark.line + 1
+        raise yaml.constructor.ConstructorError(None, None, f"line {line}: a number of more than 64 bits", None)
+    return value
+
+
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole)
 
 
 def read_yaml(path: Path | str) -> dict[str, Any]:
@@ -137,7 +146,8 @@ def _explain(found: list[dict[str, Any]]) -> list[str]:
                 message = re.sub(pydantic, plain, message)
             message = message[0].lower() + message[1:] if parts else message
             shown = fault.get("input")
-            message += f" (given: {shown!r})" if parts and isinstance(shown, (str, int, float, bool)) else ""
+            plain = isinstance(shown, (str, float, bool)) or (isinstance(shown, int) and shown.bit_length() < 64)
+            message += f" (given: {shown!r})" if parts and plain else ""
         # A key that may be of several types gives a fault for each type, some of them in the same words.
         words = told.setdefault(".".join(parts), [])
         words += [message] if message not in words else []

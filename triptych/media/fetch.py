@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from triptych.core.files import digest_file, digest_json, writer_lock
-from triptych.core.paths import Paths
+from triptych.core.paths import Paths, within
 from triptych.core.status import OK, Manifest, Outcome, Refused, stop
 from triptych.media import fetch_info, fetch_join
 from triptych.media.fetch_attempts import RunStop, record, record_refetch, token
@@ -155,7 +155,9 @@ def _kept(paths: Paths, slug: str, url: str, params: dict[str, Any]) -> Manifest
         return None
     folder = Path(paths.manifest("fetch", slug)).parent
     for name, artefact in manifest.artefacts.items():
-        path = folder / artefact["path"]
+        path = _own(paths, folder / artefact["path"])
+        if path is None:
+            return None
         if name == "media" and not params["keep_sources"] and not path.exists():
             continue
         if not path.is_file() or path.is_symlink() or path.stat().st_size != artefact["bytes"]:
@@ -195,8 +197,18 @@ def _remove_files(paths: Paths, slug: str, before: Manifest | None) -> None:
 def _remove_captions(paths: Paths, slug: str, before: Manifest | None, kept: set[str]) -> None:
     folder = Path(paths.manifest("fetch", slug)).parent
     for name, artefact in (before.artefacts if before else {}).items():
-        if name.startswith("captions") and artefact["path"] not in kept:
-            (folder / artefact["path"]).unlink(missing_ok=True)
+        path = _own(paths, folder / artefact["path"])
+        if name.startswith("captions") and artefact["path"] not in kept and path is not None:
+            path.unlink(missing_ok=True)
+
+
+def _own(paths: Paths, path: Path) -> Path | None:
+    """The path of a download's file; None when a manifest names one that lies elsewhere, which is never touched."""
+    try:
+        within(Path(paths.media("x")).parent, path.parent)
+    except ValueError:
+        return None
+    return path
 
 
 def _download(
