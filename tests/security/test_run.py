@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
+from security.attack import COOKIE, IDS, TOKEN, content
 from support import CHECKOUT
 
-from security.conftest import COOKIE, IDS, TOKEN, content
 from triptych.core.corpus import SLUG
 
 
