@@ -22,7 +22,7 @@ EXAMPLES: Counter[str] = Counter()
 ENDED: Counter[str] = Counter()
 #: Examples a target of a long run; unset: the short run that is part of the tests.
 WANTED = os.environ.get("FUZZ_EXAMPLES")
-QUICK = 120
+QUICK = 100
 
 
 def target(folder: str = "folder", share: float = 1.0, **strategies: Any) -> Callable:

@@ -15,7 +15,7 @@ LINES = [
 ]
 
 
-def tests_of(path):
+def names_in(path):
     """Names of the tests of a file."""
     tree = ast.parse((CHECKOUT / path).read_text(encoding="utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
@@ -29,7 +29,7 @@ def test_a_threat_is_held_by_tests_that_are_there(line):
     assert named and all(NAMED.fullmatch(one) for one in named)
     for one in named:
         path, _, name = one.partition("::")
-        assert name in tests_of(path), f"{one} is not there"
+        assert name in names_in(path), f"{one} is not there"
 
 
 def test_every_test_of_this_folder_is_on_the_page():
@@ -37,7 +37,7 @@ def test_every_test_of_this_folder_is_on_the_page():
     own = [
         f"{path.relative_to(CHECKOUT)}::{name}"
         for path in sorted((CHECKOUT / "tests" / "security").glob("test_*.py"))
-        for name in tests_of(path.relative_to(CHECKOUT))
+        for name in names_in(path.relative_to(CHECKOUT))
         if name.startswith("test_") and path.name != "test_threats.py"
     ]
     supporting = {"test_every_row_is_accounted_for_at_every_stage", "test_what_a_manifest_tells_is_json_of_this_video"}

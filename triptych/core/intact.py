@@ -71,6 +71,8 @@ def _safetensors(path: Path) -> list[str]:
                 return [f"{path} is no whole safetensors file ({size} bytes)"]
             header = parse_json(handle.read(length))
         ends = [one["data_offsets"][1] for name, one in header.items() if name != "__metadata__"]
+        if not all(type(end) is int for end in ends):
+            raise TypeError("offsets are no numbers")
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         return [f"{path} is no whole safetensors file (its header cannot be read: {error})"]
     wanted = 8 + length + max(ends, default=0)
