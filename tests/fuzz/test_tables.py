@@ -12,13 +12,15 @@ from triptych.commands.export import guarded
 from triptych.commands.table import TableError, from_list
 from triptych.core.cells import KEY_COLUMNS
 from triptych.core.corpus import SLUG, CorpusError, read_corpus
+from triptych.core.files import DamagedFile
 from triptych.evaluate.guard import formula_safe, one_line
 from triptych.learn.pairs import Pair, PairsError, read_pairs, write_pairs
 from triptych.learn.relabel_files import RelabelError
 from triptych.learn.review import filled
 from triptych.learn.splits import Split, SplitError, read_splits, write_splits
 from triptych.media.fetch_client import read_cookies
-from triptych.report.tables import unguarded
+from triptych.report.status_table import read as read_status
+from triptych.report.tables import read_cells, read_rows, unguarded
 
 DEMO = (CHECKOUT / "data" / "demo" / "videos.csv").read_bytes()[:3000]
 SPLITS = b"video,group,repeat,fold\na,film one,0,1\nb,film two,0,0\na,film one,1,0\n"
@@ -26,6 +28,8 @@ PAIRS = b"video,other,by,score\na,b,content,1.0000\na,c,feature seen,0.9731\n"
 #: Groups hold no returns: labels and groups of a table must print, and what a platform tells is cleaned.
 NAMES = words.filter(lambda one: "\r" not in one)
 SHEET = b"\xef\xbb\xbfvideo,title,text,picture,label,score,likeliest,correct?,right label\r\na,A,x,,boat,0.9,,yes,\r\n"
+COMPARISON = b"model,kind,n,accuracy,low\nsight,model,8,0.5,\nprior,baseline,8,0.25,0.1\n"
+STATUS = b"video\tid\tsource\tstage\tstatus\treason\tmessage\twarnings\na\ta\t\tprobe\tok\t\t\t\n"
 COOKIES = (
     b"# Netscape HTTP Cookie File\n.host.example\tTRUE\t/\tFALSE\t0\tname\tvalue\n"
     b"#HttpOnly_a\tFALSE\t/\tFALSE\t1.5\ta\tb\n"
@@ -124,6 +128,15 @@ def test_a_cookie_file_never_tells_its_content(folder, content):
         assert "value" not in str(error)
     else:
         assert text is None or all(line.startswith("#") or line.count("\t") == 6 for line in text.split("\n") if line)
+
+
+@target(content=damaged(COMPARISON, STATUS))
+def test_damaged_tables_of_results_are_named(folder, content):
+    path = folder / "results.csv"
+    path.write_bytes(content)
+    for read in (read_rows, read_cells, read_status):
+        rows = tried(DamagedFile, (path,), read, path)
+        assert rows is None or all(isinstance(row, dict) for row in rows)
 
 
 @target(share=2, cell=words)

@@ -156,11 +156,13 @@ def read_jpegs(path: Path | str) -> tuple[list[bytes], np.ndarray]:
 
 
 def _pictured(path: Path | str, data: np.ndarray) -> np.ndarray:
+    from PIL import Image
+
     from triptych.core.store import DamagedStore
 
     try:
         return decode_jpeg(data)
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DamagedStore(f"{path} is damaged: {error}") from error
 
 
