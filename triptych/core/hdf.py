@@ -160,8 +160,11 @@ class opened:
             elif item.shape is None or item.nbytes > room:
                 raise DamagedStore(f"{self.path}: {name} claims more than the file holds; refused")
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.handle.close()
+        # What HDF5 itself cannot make sense of, wherever a reader meets it.
+        if isinstance(error, RuntimeError) and type(error).__module__ == "builtins":
+            raise DamagedStore(f"{self.path} is damaged: {error}") from error
 
 
 def _dataset_names(handle) -> list[str]:
