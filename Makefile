@@ -10,7 +10,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # Jobs are short processes: without bytecode each one compiles its imports anew (snakemake alone: 3.8 s instead of 1.1 s).
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-browser test-kill reliability test-slurm lint format bench bench-corpora versions envs docs constraints clean
+.PHONY: help demo test test-browser test-kill test-security reliability fuzz test-slurm lint format bench bench-corpora versions envs docs constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -43,6 +43,12 @@ test-kill: $(VENV)/.test ## 40 random kills of jobs and 40 of snakemake, results
 
 reliability: $(VENV)/.test ## runs the tests of the fault matrix (SLURM's where it is installed) and writes docs/reliability.md
 	$(BIN)/python -m pytest -q -n $(CORES) --dist loadscope -m "fault$(if $(shell PATH=$$PATH:/usr/sbin command -v slurmctld),, and not slurm) and not browser" --reliability docs/reliability.md
+
+test-security: $(VENV)/.test ## the tests that docs/security.md names (without the browser's)
+	$(BIN)/python -m pytest -q -n $(CORES) --dist loadscope -m "not browser" tests/security $$(grep -oE 'tests/[a-z_/]+\.py::test_[A-Za-z0-9_]+' docs/security.md | grep -v ^tests/security | sort -u)
+
+fuzz: $(VENV)/.test ## FUZZ_EXAMPLES (20000) examples for each reader of files, others each time; prints the counts
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-20000} $(BIN)/python -m pytest -q -n $(CORES) --dist loadscope --timeout=0 tests/fuzz
 
 test-slurm: $(VENV)/.test ## the workflow on a SLURM of its own (`apt-get install slurmctld slurmd slurm-client munge`)
 	$(BIN)/python -m pytest -q -m slurm tests/slurm

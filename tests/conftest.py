@@ -1,9 +1,10 @@
-"""Shared by all tests: fixtures, and which extra tests run."""
+"""Shared by all tests: fixtures, which extra tests run, and the count of the fuzzing's examples."""
 
 import os
 import re
 import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,19 @@ def pytest_xdist_make_scheduler(config, log):
 
     config.option.loadscopereorder = False
     return ByFile(config, log)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The fuzzing's examples by target, from all processes that ran them."""
+    told = {"examples": Counter(), "ended": Counter()}
+    for report in (one for reports in terminalreporter.stats.values() for one in reports):
+        for kind, one in getattr(report, "user_properties", ()) if getattr(report, "when", "") == "teardown" else ():
+            if kind in told:
+                told[kind][one[0]] += one[1]
+    if told["examples"]:
+        terminalreporter.section(f"fuzzing: {told['examples'].total():,} examples of {len(told['examples'])} targets")
+        for name, number in sorted((told["examples"] | told["ended"]).items()):
+            terminalreporter.write_line(f"{number:>9,}  {name}")
 
 
 @pytest.fixture(scope="session")

@@ -152,3 +152,8 @@ def test_a_list_with_faults_tells_them_all():
     assert told.startswith("ids.txt: 3 faults\n") and "line 2: 'short'" in told and "line 4" in told
     with pytest.raises(TableError, match="no ids"):
         from_list("# nothing\n")
+
+
+def test_an_address_that_is_none_is_a_fault_of_its_line():
+    with pytest.raises(TableError, match=r"line 2: 'https://\[\]host\.example/a\.mp4'"):
+        from_list("dQw4w9WgXcQ\nhttps://[]host.example/a.mp4\n")

@@ -273,3 +273,11 @@ def test_hostile_files_end(body):
     cues.parse(f"WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n{body}\n")
     rolling.speech_of(cues.parse(f"1\n00:00:01,000 --> 00:00:02,000\n{body}\n"))
     print(f"{time.process_time() - started:.2f} s")
+
+
+@pytest.mark.parametrize("text", ["WEBVTT", "WEBVTT\n\nNOTE nothing is said\n"])
+def test_captions_without_a_cue_are_absent(tmp_path, text):
+    path = tmp_path / "a.vtt"
+    path.write_text(text)
+    made = captions.transcript_of({"slug": "a", "captions": str(path)}, "captions")
+    assert made.outcome.status == "absent" and not made.segments

@@ -19,7 +19,7 @@ from triptych.core.config.grid import expand
 from triptych.core.corpus import Corpus, CorpusError, read_corpus
 from triptych.core.paths import Paths
 from triptych.core.remainder import Remainder, remainder
-from triptych.core.study import StudyError, parse_study, read_yaml
+from triptych.core.study import StudyError, Unbounded, parse_study, read_yaml
 
 #: Most rows that a note names.
 NAMED = 5
@@ -63,6 +63,8 @@ def load(
         for path in files:
             try:
                 read_yaml(path)
+            except Unbounded as error:
+                raise CheckError(_placed(path, error.faults)) from error
             except StudyError as error:
                 faults += _placed(path, error.faults)
     study = corpus = None
@@ -102,7 +104,7 @@ def load_file(path: Path | str, *, quick: bool = False) -> Checked:
         faults = _placed(path, error.faults)
         if not Path(path).exists():
             faults = [f"  {path}: there is no such study file; name one with --configfile"]
-        config = _as_snakemake_reads(path)
+        config = None if isinstance(error, Unbounded) else _as_snakemake_reads(path)
         if config is None:
             raise CheckError(faults) from error
     return load(config, [path], quick=quick)
@@ -114,7 +116,7 @@ def _as_snakemake_reads(path: Path | str) -> dict[str, Any] | None:
 
     try:
         found = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+    except (OSError, ValueError, OverflowError, RecursionError, yaml.YAMLError):
         return None
     return found if isinstance(found, dict) else None
 
@@ -283,10 +285,7 @@ def _held_against_splits(labels: Any, task: Task, path: str) -> None:
     """
     from triptych.learn import splits
 
-    try:
-        before = splits.read_splits(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise splits.SplitError(f"{path} cannot be read ({error}); restore the file from git") from error
+    before = splits.read_splits(path)
     if before:
         splits.extend(before, labels, task, path)
 

@@ -113,7 +113,8 @@ def _embeddings(study: Study, name: str) -> dict[str, Any]:
 
 def _predictions(study: Study, name: str) -> dict[str, Any]:
     """The columns of a predictions file."""
-    import pyarrow.parquet as pq
+    from triptych.core.files import DamagedFile
+    from triptych.core.parquet import read_table
 
     task, _, model = name.partition("/")
     if task not in study.tasks:
@@ -123,7 +124,10 @@ def _predictions(study: Study, name: str) -> dict[str, Any]:
     path = Paths.of(study).predictions(task, model)
     if not Path(path).is_file():
         raise ExportError(f"{path} is not there; make it with: snakemake {path}")
-    return pq.read_table(path, partitioning=None).to_pydict()
+    try:
+        return read_table(path).to_pydict()
+    except DamagedFile as error:
+        raise ExportError(str(error)) from error
 
 
 def _unknown(kind: str, name: str, known) -> str:

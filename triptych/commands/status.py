@@ -16,9 +16,10 @@ from typing import Any
 from triptych.core.cells import count
 from triptych.core.config import Study
 from triptych.core.corpus import Corpus
+from triptych.core.files import parse_json
 from triptych.core.paths import MEDIA_STAGES, Paths
 from triptych.core.retry import UNSETTLED
-from triptych.core.status import STATES
+from triptych.core.status import STATES, Outcome
 from triptych.core.units import by_shard
 
 #: Seconds that a rate looks back, and within which something must have been written for a rate to be told.
@@ -118,14 +119,24 @@ def _media(paths: Paths, name: str, slugs: list[str]) -> Stage:
         path = paths.manifest(name, slug)
         try:
             with open(path, encoding="utf-8") as handle:  # noqa: PTH123 - many files
-                outcome = json.load(handle)
+                outcome = _outcome(parse_json(handle.read()))
                 written = os.fstat(handle.fileno()).st_mtime
             stage.add(slug, outcome, written)
         except FileNotFoundError:
             continue
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             stage.damaged[path] = str(error)
     return stage
+
+
+def _outcome(told: dict[str, Any]) -> dict[str, Any]:
+    """A record as it is, if it holds an outcome.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: it holds none.
+    """
+    Outcome.from_dict(told)
+    return told
 
 
 def _transcripts(paths: Paths, source: str, shards: dict[str, list[str]]) -> Stage:
@@ -145,11 +156,12 @@ def _texts(paths: Paths, name: str, files: dict[str, str], jobs: str, shards: di
             try:
                 written = part.stat().st_mtime
                 for line in part.read_text(encoding="utf-8").split("\n"):
-                    outcome = json.loads(line) if line else {"video": None}
-                    known[outcome["video"]] = (outcome, written)
+                    if line:
+                        outcome = parse_json(line)
+                        known[outcome["video"]] = (_outcome(outcome), written)
             except FileNotFoundError:
                 continue
-            except (OSError, ValueError, KeyError, TypeError) as error:
+            except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
                 stage.damaged[str(part)] = str(error)
         for video in sorted(wanted & set(known)):
             stage.add(video, *known[video])
@@ -278,6 +290,7 @@ def waiting(study: Study, corpus: Corpus) -> dict[str, Any]:
     Permanent failures are counted as `permanent`: they are taken up on request only.
     """
     from triptych.core import retry
+    from triptych.media.fetch_attempts import failure
 
     paths = Paths.of(study)
     since, now = retry.requested_at(paths), time.time()
@@ -286,16 +299,16 @@ def waiting(study: Study, corpus: Corpus) -> dict[str, Any]:
         if not row.is_url:
             continue
         try:
-            note = json.loads(Path(paths.attempts(slug)).read_text(encoding="utf-8"))
-            failed_at = note.get("failed_at")
-        except (OSError, ValueError, AttributeError):
+            failed = failure(paths, slug)
+        except OSError:
             continue
-        if failed_at is None:
+        if failed is None:
             continue
+        failed_at, transient = failed
         hours = study.fetch.retry_after_hours - (now - failed_at) / 3600
-        if failed_at < since or (note.get("transient") and hours <= 0):
+        if failed_at < since or (transient and hours <= 0):
             found["due"] += 1
-        elif note.get("transient"):
+        elif transient:
             found["later"] += 1
             found["hours"] = min(hours, found["hours"] or hours)
         else:

@@ -229,7 +229,7 @@ def from_list(text: str, name: str = "list") -> Table:
         given = line.split(" #")[0].strip()
         if not given or given.startswith("#"):
             continue
-        if re.match(r"https?://", given, re.IGNORECASE) and not re.search(r"\s", given):
+        if _is_url(given):
             key = source_key(given)
             video = key.removeprefix("youtube:") if key.startswith("youtube:") else _url_name(given)
             row = {"id": video, "source": given}
@@ -249,6 +249,17 @@ def from_list(text: str, name: str = "list") -> Table:
     if not rows:
         raise TableError(f"{name}: no ids and no URLs; write one a line")
     return Table(["id", "source"], _unique(rows, notes), [count(len(rows), "video"), *notes])
+
+
+def _is_url(given: str) -> bool:
+    """Whether a line is an address that can be taken apart."""
+    from urllib.parse import urlsplit
+
+    try:
+        host = urlsplit(given).hostname
+    except ValueError:
+        return False
+    return bool(host) and bool(re.match(r"https?://", given, re.IGNORECASE)) and not re.search(r"\s", given)
 
 
 def _url_name(url: str) -> str:

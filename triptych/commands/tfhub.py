@@ -19,6 +19,8 @@ from triptych.core import weights
 from triptych.core.hubs import tfhub_cache, tfhub_folder
 
 TIMEOUT = 60.0
+#: Most bytes that an archive may unpack to.
+MOST_BYTES = 32 * 2**30
 
 
 def bring(need: weights.Need, say: Callable[[str], None]) -> weights.Located:
@@ -52,8 +54,12 @@ def bring(need: weights.Need, say: Callable[[str], None]) -> weights.Located:
 
 def _unpack(stream, folder: Path) -> None:
     """Plain files and folders of an archive, all of them inside of `folder`."""
+    room = MOST_BYTES
     with tarfile.open(fileobj=stream, mode="r|*") as archive:
         for member in archive:
+            room -= max(0, member.size)
+            if room < 0:
+                raise weights.WeightsError(f"the archive unpacks to more than {MOST_BYTES >> 30} GiB")
             name = PurePosixPath(member.name)
             if name.is_absolute() or ".." in name.parts or not (member.isreg() or member.isdir()):
                 raise weights.WeightsError(f"the archive holds {member.name!r}, which is no plain file of its own")

@@ -8,12 +8,11 @@ changed within the last seconds may change again without its times telling: its 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
 from pathlib import Path
 
-from triptych.core.files import digest_file, replace_json
+from triptych.core.files import digest_file, parse_json, replace_json
 
 #: Seconds for which the times of a file that just changed prove nothing (FAT keeps 2 s, servers have own clocks).
 YOUNG = 3.0
@@ -60,7 +59,7 @@ def _memory() -> Path:
 
 def _read(memory: Path) -> dict[str, str]:
     try:
-        found = json.loads(memory.read_text(encoding="utf-8"))
+        found = parse_json(memory.read_text(encoding="utf-8"))
         return {str(mark): str(digest) for mark, digest in found.items()}
     except (OSError, ValueError, AttributeError):
         return {}

@@ -21,6 +21,13 @@ NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 _log = logging.getLogger("triptych.files")
 
 
+class DamagedFile(ValueError):
+    """A file of the results that is not as it was written; the message names it, the cause and what to do."""
+
+    def __init__(self, path: Path | str, cause: object) -> None:
+        super().__init__(f"{path} is damaged ({cause}); delete it and run again")
+
+
 def digest_bytes(data: bytes) -> str:
     """Sha256 of bytes, in hex."""
     return hashlib.sha256(data).hexdigest()
@@ -51,8 +58,10 @@ def replace_bytes(path: Path | str, data: bytes) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_name(path)
+    # A name that is there already was left by a killed process, or is a link that leads elsewhere.
+    temporary.unlink(missing_ok=True)
     try:
-        with temporary.open("wb") as handle:
+        with temporary.open("xb") as handle:
             handle.write(data)
             handle.flush()
             os.fsync(handle.fileno())
@@ -72,9 +81,33 @@ def replace_json(path: Path | str, value: Any) -> None:
     replace_text(path, json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n")
 
 
+def parse_json(text: str | bytes) -> Any:
+    """A JSON value that can be written again.
+
+    Raises:
+        ValueError: no JSON, nested too deeply, or with halves of characters that no file can hold.
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    # An escape (`\\ud800`) can tell half of a pair, which UTF-8 has no bytes for.
+    if (b"\\ud" if isinstance(text, bytes) else "\\ud") in text.lower():
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
 def read_json(path: Path | str) -> Any:
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read a JSON file.
+
+    Raises:
+        DamagedFile: it holds none.
+        FileNotFoundError: no such file.
+    """
+    try:
+        return parse_json(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DamagedFile(path, error) from error
 
 
 def temporary_name(path: Path | str) -> Path:

@@ -15,6 +15,10 @@ from triptych.core.files import replace_bytes
 FORMAT = "triptych-store-2"
 #: Bytes of a chunk: large enough for contiguous reads, small enough that a damaged one costs few videos.
 CHUNK_BYTES = 256 * 1024
+#: Kinds of numbers that are stored: truth values, integers, reals.
+KINDS = "buif"
+#: Groups within groups; ours are two deep.
+DEEPEST = 8
 
 
 class DamagedStore(Exception):
@@ -43,7 +47,7 @@ def write_arrays(
             handle.attrs[name] = value
         for name in sorted(arrays):
             value = np.asarray(arrays[name], order="C")  # keeps a single number single
-            if value.dtype.kind not in "buif":
+            if value.dtype.kind not in KINDS:
                 raise TypeError(f"array {name!r} has dtype {value.dtype}; only numbers are stored")
             if value.size == 0:
                 handle.create_dataset(name, shape=value.shape, dtype=value.dtype, track_times=False)
@@ -74,10 +78,9 @@ def read_arrays(path: Path | str, names: Iterable[str] | None = None) -> tuple[d
     with opened(path) as handle:
         wanted = list(names) if names is not None else _dataset_names(handle)
         try:
-            arrays = {name: handle[name][...] for name in wanted}
-        except (OSError, KeyError) as error:
+            return {name: handle[name][...] for name in wanted}, dict(handle.attrs)
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise DamagedStore(f"{path} is damaged: {error}") from error
-        return arrays, dict(handle.attrs)
 
 
 def whole(dataset) -> np.ndarray:
@@ -121,8 +124,8 @@ class opened:
         try:
             if not self.handle.attrs.get("complete", False) or self.handle.attrs.get("format") != FORMAT:
                 raise DamagedStore(f"{self.path} is incomplete or of another format")
-            self._refuse_foreign(self.handle)
-        except (OSError, RuntimeError, KeyError) as error:
+            self._refuse_foreign(self.handle, self.path.stat().st_size)
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
             self.handle.close()
             raise DamagedStore(f"{self.path} is damaged: {error}") from error
         except DamagedStore:
@@ -130,21 +133,38 @@ class opened:
             raise
         return self.handle
 
-    def _refuse_foreign(self, group) -> None:
-        """External links and external storage would read other files' bytes."""
+    def _refuse_foreign(self, group, room: int, depth: int = 0) -> None:
+        """Refuse what none of our files holds and what would read other files' bytes, unpickle, or fill the memory.
+
+        Args:
+            group: whose members are looked at.
+            room: bytes of the file; nothing in it is compressed, so that no dataset is larger.
+            depth: of the group; links may go in circles.
+        """
         import h5py
 
+        if depth > DEEPEST:
+            raise DamagedStore(f"{self.path} holds groups in groups without end; refused")
         for name in group:
             if isinstance(group.get(name, getlink=True), (h5py.ExternalLink, h5py.SoftLink)):
                 raise DamagedStore(f"{self.path} links to another place ({name}); refused")
             item = group[name]
             if isinstance(item, h5py.Group):
-                self._refuse_foreign(item)
+                self._refuse_foreign(item, room, depth + 1)
+            elif not isinstance(item, h5py.Dataset):
+                raise DamagedStore(f"{self.path} holds {name}, which is no array; refused")
             elif item.external or item.is_virtual:
                 raise DamagedStore(f"{self.path} keeps {name} outside itself; refused")
+            elif item.dtype.kind not in KINDS or h5py.check_dtype(ref=item.dtype):
+                raise DamagedStore(f"{self.path}: {name} holds {item.dtype} instead of numbers; refused")
+            elif item.shape is None or item.nbytes > room:
+                raise DamagedStore(f"{self.path}: {name} claims more than the file holds; refused")
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.handle.close()
+        # What HDF5 itself cannot make sense of, wherever a reader meets it.
+        if isinstance(error, RuntimeError) and type(error).__module__ == "builtins":
+            raise DamagedStore(f"{self.path} is damaged: {error}") from error
 
 
 def _dataset_names(handle) -> list[str]:

@@ -6,13 +6,15 @@ libraries read it with `weights_only=True`, which refuses all but tensors, and h
 
 from __future__ import annotations
 
-import json
 import pickletools
 import re
 import zipfile
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from triptych.core.files import parse_json
 
 #: What plain tensors import, as torch's own reader for `weights_only=True` allows it.
 _PLAIN = re.compile(
@@ -24,6 +26,8 @@ _PLAIN = re.compile(
 )
 #: Longest header of a safetensors file that the format allows.
 _HEADER = 100_000_000
+#: Most bytes of the pickle inside of an archive of torch: names and shapes; the numbers lie beside it.
+MOST_PICKLED = 32 * 2**20
 #: Endings of files that can hold weights, in the forms that encoders and transcribers read.
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".onnx", ".npz", ".h5", ".tflite")
 #: Weights in the form of transformers and of sentence-transformers, when no safetensors stand in for them.
@@ -65,8 +69,10 @@ def _safetensors(path: Path) -> list[str]:
             length = int.from_bytes(handle.read(8), "little")
             if size < 8 or not 2 <= length <= min(_HEADER, size - 8):
                 return [f"{path} is no whole safetensors file ({size} bytes)"]
-            header = json.loads(handle.read(length))
+            header = parse_json(handle.read(length))
         ends = [one["data_offsets"][1] for name, one in header.items() if name != "__metadata__"]
+        if not all(type(end) is int for end in ends):
+            raise TypeError("offsets are no numbers")
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         return [f"{path} is no whole safetensors file (its header cannot be read: {error})"]
     wanted = 8 + length + max(ends, default=0)
@@ -78,7 +84,7 @@ def _shards(path: Path, name: str, known: set[str]) -> list[str]:
     if name.endswith(".bin.index.json") and _replaced(name, known):
         return []
     try:
-        wanted = sorted(set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()))
+        wanted = sorted(set(parse_json(path.read_text(encoding="utf-8"))["weight_map"].values()))
         if any("/" in one or one.startswith(".") for one in wanted):
             return [f"{path} names files outside of its folder"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -90,7 +96,7 @@ def _shards(path: Path, name: str, known: set[str]) -> list[str]:
 def _modules(path: Path) -> list[str]:
     """Parts of a sentence-transformers model: before its version 6 the library ran a local folder's own."""
     try:
-        types = [str(one["type"]) for one in json.loads(path.read_text(encoding="utf-8"))]
+        types = [str(one["type"]) for one in parse_json(path.read_text(encoding="utf-8"))]
     except (ValueError, KeyError, TypeError) as error:
         return [f"{path} is damaged ({error})"]
     foreign = [one for one in types if not one.startswith("sentence_transformers.")]
@@ -125,8 +131,10 @@ def imports(path: Path) -> list[str]:
                     raise ValueError("an archive without data.pkl")
                 found = set()
                 for name in inner:
+                    if archive.getinfo(name).file_size > MOST_PICKLED:
+                        raise ValueError(f"{name} claims {archive.getinfo(name).file_size:,} bytes")
                     with archive.open(name) as stream:
-                        found |= set(_imports(stream))
+                        found |= set(_named(pickletools.genops(stream)))
                 return sorted(found)
         handle.seek(0)
         return sorted(set(_stream(handle)))
@@ -134,22 +142,25 @@ def imports(path: Path) -> list[str]:
 
 def _stream(handle: BinaryIO) -> Iterator[str]:
     """Imports of one pickle, or of those at the beginning of the older form of torch, which raw numbers follow."""
-    first = list(pickletools.genops(handle))
-    yield from _named(first)
-    # The older form begins with a pickle of this number, then version, system, the object and the names of its numbers.
-    if any(argument == 0x1950A86A20F9469CFC6C for _, argument, _ in first):
-        for _ in range(4):
-            yield from _named(list(pickletools.genops(handle)))
+    older = False
+
+    def first() -> Iterator[tuple]:
+        nonlocal older
+        for operation in pickletools.genops(handle):
+            # The older form begins with a pickle of this number, then version, system, the object and the names of its
+            # numbers.
+            older = older or operation[1] == 0x1950A86A20F9469CFC6C
+            yield operation
+
+    yield from _named(first())
+    for _ in range(4 if older else 0):
+        yield from _named(pickletools.genops(handle))
 
 
-def _imports(stream: BinaryIO) -> Iterator[str]:
-    yield from _named(list(pickletools.genops(stream)))
-
-
-def _named(operations: list) -> Iterator[str]:
+def _named(operations: Iterable[tuple]) -> Iterator[str]:
     """`module.name` of each import of a pickle's operations; a name that is computed is told as `?`."""
     kept: dict[int, object] = {}
-    recent: list[object] = []
+    recent: deque[object] = deque(maxlen=2)
     for code, argument, _ in operations:
         name = code.name
         if name == "GLOBAL":
@@ -158,7 +169,7 @@ def _named(operations: list) -> Iterator[str]:
         elif name == "INST":
             yield str(argument).replace(" ", ".")
         elif name == "STACK_GLOBAL":
-            both = recent[-2:]
+            both = list(recent)
             yield ".".join(both) if len(both) == 2 and all(isinstance(one, str) for one in both) else "?"
             recent.append(None)
         elif name.startswith("EXT"):

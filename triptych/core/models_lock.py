@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import replace_json
+from triptych.core.files import parse_json, replace_json
 
 #: The lock lies where `snakemake` runs.
 LOCK = Path("models.lock")
@@ -28,7 +27,7 @@ def read_lock(path: Path | str | None = None) -> dict[str, Any]:
     """
     path = LOCK if path is None else Path(path)
     try:
-        models = json.loads(path.read_text(encoding="utf-8"))["models"]
+        models = parse_json(path.read_text(encoding="utf-8"))["models"]
         for model, one in models.items():
             if not isinstance(one.get("revision", ""), str):
                 raise ValueError(f"{model}: its revision is no commit")

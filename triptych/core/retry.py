@@ -35,7 +35,8 @@ def request(paths: Paths) -> None:
 def counts(paths: Paths) -> dict[str, int]:
     """Unit (`probe/{video}`, `probe/shards/{shard}`) -> number of requests that made its job due."""
     try:
-        return {str(unit): int(count) for unit, count in read_json(request_file(paths))["media"].items()}
+        counted = read_json(request_file(paths))["media"].items()
+        return {unit: count for unit, count in counted if type(count) is int and 0 <= count < 2**53}
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
@@ -47,13 +48,13 @@ def unsettled(paths: Paths) -> set[str]:
         reasons = {}
         for path in _json_files(f"{paths.root}/{stage}"):
             try:
-                reasons[path.stem] = read_json(path)["reason"]
+                reasons[path.stem] = str(read_json(path)["reason"])
             except (FileNotFoundError, ValueError, KeyError, TypeError):
                 continue
         found |= {f"{stage}/{video}" for video, reason in reasons.items() if reason in UNSETTLED}
         for path in _json_files(f"{paths.root}/{stage}/shards"):
             try:
-                members = list(read_json(path)["videos"])
+                members = [str(video) for video in read_json(path)["videos"]]
             except (FileNotFoundError, ValueError, KeyError, TypeError):
                 continue
             if any(video not in reasons or reasons[video] in UNSETTLED for video in members):
@@ -72,9 +73,16 @@ def _json_files(folder: str) -> list[Path]:
 def requested_at(paths: Paths) -> float:
     """When the last request was made, in seconds since the epoch; 0 without one."""
     try:
-        return float(read_json(request_file(paths))["requested_at"])
+        return _moment(read_json(request_file(paths))["requested_at"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return 0.0
+
+
+def _moment(told: object) -> float:
+    """Seconds since the epoch; ValueError when they are none."""
+    if type(told) not in (int, float) or not 0 <= told < 2**53:
+        raise ValueError(f"{told!r} is no time")
+    return float(told)
 
 
 def due(paths: Paths, video: str, since: float | None = None) -> bool:
@@ -89,7 +97,6 @@ def due(paths: Paths, video: str, since: float | None = None) -> bool:
     if not since:
         return False
     try:
-        failed_at = read_json(paths.attempts(video))["failed_at"]
+        return _moment(read_json(paths.attempts(video))["failed_at"]) < since
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return False
-    return failed_at is not None and float(failed_at) < since

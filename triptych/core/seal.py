@@ -58,11 +58,15 @@ def verify(path: Path | str) -> None:
         body = os.pread(handle.fileno(), length, total - TAIL - length)
         if zlib.crc32(body) != int.from_bytes(tail[4:8], "big"):
             raise Unsealed("damaged: its seal is broken")
-        told = json.loads(body)
+        try:
+            told = json.loads(body)
+            stretches = [(int(start), int(length)) for start, length in told["apart"]]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise Unsealed("damaged: its seal is none") from error
         if told["size"] != total - TAIL - length:
             raise Unsealed(f"damaged: it has {total - TAIL - length} bytes instead of {told['size']}")
         crc = 0
-        for start, end in _between(told["apart"], told["size"]):
+        for start, end in _between(stretches, told["size"]):
             for at in range(start, end, BLOCK):
                 crc = zlib.crc32(os.pread(handle.fileno(), min(BLOCK, end - at), at), crc)
         if crc != told["crc32"]:

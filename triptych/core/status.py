@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from triptych.core.files import read_json, replace_json
+from triptych.core.files import DamagedFile, read_json, replace_json
 
 State = Literal["ok", "absent", "failed", "refused"]
 STATES: tuple[State, ...] = ("ok", "absent", "failed", "refused")
@@ -54,12 +54,20 @@ class Outcome:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Outcome:
-        """The inverse of `as_dict`; other keys are ignored."""
+        """The inverse of `as_dict`; other keys are ignored.
+
+        Raises:
+            KeyError, TypeError, ValueError: the mapping holds no outcome.
+        """
+        warnings = data.get("warnings") or {}
+        texts = [one for one in (data.get("reason"), data.get("message")) if one is not None]
+        if not isinstance(warnings, dict) or not all(isinstance(one, str) for one in (*texts, *warnings.values())):
+            raise TypeError("its reason, message and warnings are no text")
         return cls(
             status=data["status"],
             reason=data.get("reason"),
             message=data.get("message"),
-            warnings=dict(data.get("warnings") or {}),
+            warnings=dict(warnings),
             transient=bool(data.get("transient", False)),
         )
 
@@ -78,6 +86,17 @@ class Refused(Exception):
 def stop(status: State, reason: str, message: str, *, transient: bool = False) -> Refused:
     """The exception that ends a video at this stage, to be raised with a reason code and a sentence for the user."""
     return Refused(Outcome(status, reason, message, transient=transient))
+
+
+class Told(dict):
+    """What a file tells by name; a name that it lacks is damage of that file."""
+
+    def __init__(self, path: Path | str, values: dict[str, Any]) -> None:
+        super().__init__(values)
+        self.path = path
+
+    def __missing__(self, name: str) -> Any:
+        raise DamagedFile(self.path, f"it lacks {name!r}")
 
 
 @dataclass(frozen=True)
@@ -119,17 +138,20 @@ class Manifest:
         """Read a manifest.
 
         Raises:
-            ValueError: naming the file, when it is damaged.
+            DamagedFile: naming the file.
         """
+        raw = read_json(path)
         try:
-            raw = read_json(path)
-            return cls(
-                video=raw["video"],
-                stage=raw["stage"],
-                outcome=Outcome.from_dict(raw),
-                key=raw.get("key", ""),
-                artefacts=raw.get("artefacts", {}),
-                data=raw.get("data", {}),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path} is damaged ({error}); delete it and run again") from error
+            told = Told(path, raw)
+            texts = (told["video"], told["stage"], told.get("key", ""))
+            artefacts, data = told.get("artefacts", {}), told.get("data", {})
+            if not all(isinstance(one, str) for one in texts) or not isinstance(data, dict):
+                raise TypeError("what it tells is of another kind")
+            for one in artefacts.values():
+                if not (isinstance(one["path"], str) and isinstance(one["sha256"], str) and one["bytes"] >= 0):
+                    raise TypeError("its artefacts are none")
+            return cls(texts[0], texts[1], Outcome.from_dict(told), texts[2], Told(path, artefacts), Told(path, data))
+        except DamagedFile:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DamagedFile(path, error) from error

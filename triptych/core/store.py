@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from triptych.core.files import parse_json
 from triptych.core.hdf import DamagedStore, opened, read_arrays, whole, write_arrays
 from triptych.core.status import OK, Outcome
 
@@ -152,7 +153,7 @@ def read_store(
                     arrays[name], times[name] = values[start:end], spans[start:end]
                     if len(arrays[name]) != end - start or _crc(arrays[name], times[name]) != crc:
                         raise OSError(f"checksum of {name!r} differs")
-            except (OSError, KeyError) as error:
+            except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
                 damaged[video] = str(error)
                 continue
             entries[video] = Entry(
@@ -213,9 +214,10 @@ def read_column(path: Path | str, name: str) -> Column:
                 return Column(videos, none, none, np.zeros((0, 0), np.float32), np.zeros((0, 2)), frozenset())
             places = handle[f"columns/{name}"][...]
             values, times = whole(handle[f"arrays/{name}"]), whole(handle[f"times/{name}"])
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise DamagedStore(f"{path} is damaged: {error}") from error
-    if len(places) != len(videos) or (len(places) and places[:, :2].max(initial=0) > min(len(values), len(times))):
+    fits = places.shape == (len(videos), 3) and places.dtype == np.int64 and values.ndim and times.ndim == 2
+    if not fits or places[:, :2].max(initial=0) > min(len(values), len(times)) or places.min(initial=0) < 0:
         raise DamagedStore(f"{path} is damaged: {name!r} does not fit its videos")
     sums = _row_sums(values)
     damaged = {
@@ -275,7 +277,7 @@ def _whole_columns(handle, index, wanted, chosen) -> dict[str, tuple[np.ndarray,
         if chosen is None or name in chosen:
             try:
                 columns[name] = (whole(handle[f"arrays/{name}"]), whole(handle[f"times/{name}"]))
-            except (OSError, KeyError):
+            except (OSError, RuntimeError, KeyError, ValueError, TypeError):
                 continue
     return columns
 
@@ -283,9 +285,20 @@ def _whole_columns(handle, index, wanted, chosen) -> dict[str, tuple[np.ndarray,
 def _index(handle, path) -> list[dict[str, Any]]:
     try:
         lines = bytes(handle["index"][...]).decode("utf-8")
-        return [json.loads(line) for line in lines.split("\n") if line]
-    except (OSError, KeyError, ValueError) as error:
+        return [_line(parse_json(line)) for line in lines.split("\n") if line]
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise DamagedStore(f"{path} has no readable index: {error}") from error
+
+
+def _line(told: dict[str, Any]) -> dict[str, Any]:
+    """A line of the index as it is, if it tells of an entry."""
+    if not (isinstance(told["video"], str) and isinstance(told["key"], str) and isinstance(told["provenance"], dict)):
+        raise TypeError("a line tells of no entry")
+    for start, end, crc in told["ranges"].values():
+        if not (0 <= start <= end and crc >= 0):
+            raise ValueError("rows of an entry are none")
+    Outcome.from_dict(told)
+    return told
 
 
 def _crc(values: np.ndarray, times: np.ndarray) -> int:

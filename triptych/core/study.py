@@ -21,6 +21,14 @@ class StudyError(ValueError):
         super().__init__(f"{path}: {len(faults)} fault{'s' if len(faults) != 1 else ''}\n{lines}")
 
 
+class Unbounded(StudyError):
+    """A file whose few lines stand for more than memory holds, or for depth without end: nothing of it is read on."""
+
+
+#: Most values of a study file, those that aliases (`*name`) repeat counted each time.
+MOST_VALUES = 200_000
+
+
 class _Loader(yaml.SafeLoader):
     """Safe YAML that refuses a key given twice (YAML itself lets the last one win without a word)."""
 
@@ -42,7 +50,16 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
     return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
 
 
+def _whole(loader: _Loader, node: yaml.ScalarNode) -> int:
+    value = yaml.SafeLoader.construct_yaml_int(loader, node)
+    if not -(2**63) <= value < 2**63:
+        line = node.start_mark.line + 1
+        raise yaml.constructor.ConstructorError(None, None, f"line {line}: a number of more than 64 bits", None)
+    return value
+
+
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole)
 
 
 def read_yaml(path: Path | str) -> dict[str, Any]:
@@ -50,6 +67,7 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
 
     Raises:
         StudyError: unreadable file, not YAML, not a mapping, a key given twice.
+        Unbounded: its aliases or its depth have no end.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
@@ -57,15 +75,39 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
         raise StudyError(path, [f"cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
         raise StudyError(path, [f"is not UTF-8 (byte {error.start})"]) from error
+    loader = None
     try:
-        data = yaml.load(text, Loader=_Loader)
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is not None and _count(node, {}) > MOST_VALUES:
+            raise Unbounded(path, [f"its aliases repeat more than {MOST_VALUES:,} values; write out what you need"])
+        data = None if node is None else loader.construct_document(node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
         raise StudyError(path, [where + str(getattr(error, "problem", None) or error)]) from error
+    except RecursionError as error:
+        raise Unbounded(path, ["it is nested too deeply"]) from error
+    except StudyError:
+        raise
+    except (ValueError, OverflowError) as error:  # a number or date that is none, such as 2020-13-45
+        raise StudyError(path, [f"holds a value that cannot be read ({error}); put it in quotes"]) from error
+    finally:
+        if loader is not None:
+            loader.dispose()
     if not isinstance(data, dict):
         raise StudyError(path, ["must be a mapping of keys to values (see config.yaml)"])
     return data
+
+
+def _count(node: yaml.Node, known: dict[int, int]) -> int:
+    """Number of values below a node; what an alias repeats counts each time, and a circle counts as too many."""
+    if id(node) not in known:
+        known[id(node)] = MOST_VALUES + 1  # until it is counted: whoever comes back here goes in a circle
+        parts = node.value if isinstance(node, yaml.CollectionNode) else []
+        inner = [one for part in parts for one in (part if isinstance(part, tuple) else (part,))]
+        known[id(node)] = min(MOST_VALUES + 1, 1 + sum(_count(one, known) for one in inner))
+    return known[id(node)]
 
 
 def parse_study(data: dict[str, Any], path: Path | str = "config") -> Study:
@@ -104,7 +146,8 @@ def explain(found: list[dict[str, Any]]) -> list[str]:
                 message = re.sub(pydantic, plain, message)
             message = message[0].lower() + message[1:] if parts else message
             shown = fault.get("input")
-            message += f" (given: {shown!r})" if parts and isinstance(shown, (str, int, float, bool)) else ""
+            plain = isinstance(shown, (str, float, bool)) or (isinstance(shown, int) and shown.bit_length() < 64)
+            message += f" (given: {shown!r})" if parts and plain else ""
         # A key that may be of several types gives a fault for each type, some of them in the same words.
         words = told.setdefault(".".join(parts), [])
         words += [message] if message not in words else []

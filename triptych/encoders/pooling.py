@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from triptych.core.files import parse_json
 from triptych.core.store import Column, DamagedStore, read_arrays, read_column, read_index, write_arrays
 from triptych.encoders.base import WEIGHTS
 from triptych.encoders.shelf import Shelf
@@ -170,10 +171,24 @@ def read_feature(path: Path | str) -> tuple[list[str], np.ndarray, np.ndarray]:
             f"{path} holds sequences (`pool: sequence`), which are for networks; here one row a video is wanted: name "
             "a feature with another pooling"
         )
-    ids = json.loads(bytes(arrays["index"]).decode())
-    if not len(ids) == len(arrays["values"]) == len(arrays["mask"]):
-        raise DamagedStore(f"{path}: its parts do not fit together; delete it and run again")
+    ids = _ids(path, arrays)
+    _fit(path, arrays["values"].ndim == 2 and len(ids) == len(arrays["values"]) == len(arrays["mask"]))
     return ids, arrays["values"], arrays["mask"].astype(bool)
+
+
+def _ids(path: Path | str, arrays: dict[str, np.ndarray]) -> list[str]:
+    """The ids of a feature, whose `mask` goes with them."""
+    try:
+        ids = parse_json(bytes(arrays["index"]))
+    except (ValueError, KeyError) as error:
+        raise DamagedStore(f"{path}: its index is damaged ({error}); delete it and run again") from error
+    _fit(path, isinstance(ids, list) and all(isinstance(one, str) for one in ids) and arrays["mask"].ndim == 1)
+    return ids
+
+
+def _fit(path: Path | str, whole: bool) -> None:
+    if not whole:
+        raise DamagedStore(f"{path}: its parts do not fit together; delete it and run again")
 
 
 def read_sequences(path: Path | str) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
@@ -185,14 +200,15 @@ def read_sequences(path: Path | str) -> tuple[list[str], np.ndarray, np.ndarray,
         DamagedStore: the file cannot be trusted.
         SequenceFeature: it was pooled to one row a video, which `read_feature` reads.
     """
-    arrays, told = read_arrays(path)
+    told = read_arrays(path, [])[1]
     if told.get("pool") != "sequence":
         raise SequenceFeature(f"{path} holds one row a video; sequences are wanted: name a feature of `pool: sequence`")
-    ids, starts, mask = json.loads(bytes(arrays["index"]).decode()), arrays["starts"], arrays["mask"].astype(bool)
+    arrays, _ = read_arrays(path, ["values", "mask", "index", "starts"])
+    ids, starts, mask = _ids(path, arrays), arrays["starts"], arrays["mask"].astype(bool)
+    _fit(path, starts.ndim == 1 and len(ids) == len(mask) == len(starts) - 1 and arrays["values"].ndim == 2)
+    _fit(path, starts.dtype.kind == "i" and starts[0] == 0 and starts[-1] == len(arrays["values"]))
     lengths = np.diff(starts)
-    whole = len(ids) == len(mask) == len(lengths) and starts[0] == 0 and starts[-1] == len(arrays["values"])
-    if not whole or (lengths < 0).any() or ((lengths > 0) != mask).any():
-        raise DamagedStore(f"{path}: its parts do not fit together; delete it and run again")
+    _fit(path, not (lengths < 0).any() and not ((lengths > 0) != mask).any())
     return ids, arrays["values"], starts, mask
 
 
@@ -203,6 +219,7 @@ def feature_size(path: Path | str) -> tuple[int, int, int]:
         DamagedStore: the file cannot be trusted.
     """
     arrays, _ = read_arrays(path, ["values", "mask"])
+    _fit(path, arrays["values"].ndim == 2 and arrays["mask"].ndim == 1)
     return len(arrays["mask"]), int(arrays["mask"].sum()), int(arrays["values"].shape[1])
 
 

@@ -155,6 +155,6 @@ def _shards_of(path: Path) -> int | None:
     """The number of shards under which a shard file was written, if it tells."""
     try:
         told = read_arrays(path, [])[1].get("shards")
-    except (DamagedStore, FileNotFoundError):
+        return int(told) if told is not None else None
+    except (DamagedStore, FileNotFoundError, ValueError, TypeError):
         return None
-    return int(told) if told is not None else None

@@ -8,8 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
+from triptych.core.parquet import read_table
 from triptych.core.refused import read_refused
 
+#: What a predictions file must hold.
+COLUMNS = {
+    **dict.fromkeys(("video", "class"), "text"),
+    **dict.fromkeys(("outer", "repeat", "seed"), "whole"),
+    **dict.fromkeys(("decision", "covered"), "truth"),
+    "probability": "number",
+    "truth": "truth?",
+}
 #: How far from 1 the probabilities of a video may sum to (one label a video).
 SUM_TOLERANCE = 1e-3
 
@@ -92,10 +101,7 @@ def read(path: Path | str, multi: bool | None = None) -> Predictions:
         PredictionsError: no test rows, rows missing or doubled, repeats on different videos or truths or with another
             number of seeds, numbers that are no probabilities.
     """
-    import pyarrow.parquet as pq
-
-    # partitioning off: a folder named like `a=b` is a folder, no column.
-    table = pq.read_table(path, filters=[("role", "=", "test")], partitioning=None)
+    table = read_table(path, COLUMNS, only=("role", "test"))
     if not table.num_rows:
         raise PredictionsError(f"{path} holds no out-of-fold predictions (role `test`); train the model again")
     if table.column("truth").null_count:
@@ -167,9 +173,7 @@ def groups_of(labels: Path | str, videos: list[str], refused: Path | str | None 
     Raises:
         PredictionsError: a video is not in the table of labels.
     """
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(labels, columns=["video", "group"], partitioning=None).to_pydict()
+    table = read_table(labels, {"video": "text", "group": "text?"}).to_pydict()
     _, tied = read_refused(refused)
     groups = [tied.get(group, group) for group in table["group"]]
     return as_groups(dict(zip(table["video"], groups, strict=True)), videos, labels)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from triptych.core.config import Duplicates
-from triptych.core.files import digest_json
+from triptych.core.files import digest_json, parse_json
 from triptych.core.paths import Paths
 from triptych.core.status import Manifest, Refused
 from triptych.core.store import DamagedStore, read_arrays, write_arrays
@@ -219,9 +219,13 @@ def _read(path: Path) -> _Prints:
         return _Prints()
     if attributes.get("made_with") != _made_with():
         return _Prints()
-    index = json.loads(arrays["index"].tobytes())
-    codes, small, words, told = (arrays[name] for name in ("codes", "small", "words", "told"))
-    return _Prints(
-        {slug: (digest, Pictures(codes[a:b], small[a:b])) for slug, (digest, a, b) in index["pictures"].items()},
-        {slug: (digest, Sound(words[a:b], told[a:b])) for slug, (digest, a, b) in index["sounds"].items()},
-    )
+    try:
+        index = parse_json(arrays["index"].tobytes())
+        codes, small, words, told = (arrays[name] for name in ("codes", "small", "words", "told"))
+        return _Prints(
+            {slug: (digest, Pictures(codes[a:b], small[a:b])) for slug, (digest, a, b) in index["pictures"].items()},
+            {slug: (digest, Sound(words[a:b], told[a:b])) for slug, (digest, a, b) in index["sounds"].items()},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        log.warning("%s is damaged (%s); prints are taken anew", path, error)
+        return _Prints()

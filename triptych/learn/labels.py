@@ -19,7 +19,11 @@ from typing import Any
 import numpy as np
 
 from triptych.core.files import replace_bytes
+from triptych.core.parquet import read_table
 from triptych.core.refused import read_refused
+
+#: What the table must hold.
+COLUMNS = {"video": "text", "labels": "text?", "group": "text?", "fold": "whole?", "reason": "text?"}
 
 
 @dataclass(frozen=True)
@@ -106,11 +110,11 @@ def read_labels(path: Path | str, refused: Path | str | None = None, together: b
         path: of the table.
         refused: `refused.json` of the task; its videos become unlabelled. A file that is not there refuses none.
         together: groups that near-duplicates tie are one group: for whatever parts the videos of a training fold.
-    """
-    import pyarrow.parquet as pq
 
-    # partitioning off: a folder named like `a=b` is a folder, no column.
-    table = pq.read_table(path, partitioning=None).to_pydict()
+    Raises:
+        DamagedFile: one of both is none.
+    """
+    table = read_table(path, COLUMNS).to_pydict()
     labels = [None if text is None else tuple(text.split(";")) for text in table["labels"]]
     reasons = list(table["reason"])
     told, tied = read_refused(refused)

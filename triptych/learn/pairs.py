@@ -13,6 +13,10 @@ from triptych.core.files import replace_text
 HEADER = ("video", "other", "by", "score")
 
 
+class PairsError(ValueError):
+    """A table of pairs that is damaged; the message names it."""
+
+
 @dataclass(frozen=True, order=True)
 class Pair:
     """Two videos that are the same or nearly.
@@ -40,6 +44,20 @@ def write_pairs(path: Path | str, pairs: Iterable[Pair]) -> None:
 
 
 def read_pairs(path: Path | str) -> list[Pair]:
-    """Read pairs.csv."""
-    with Path(path).open(encoding="utf-8", newline="") as handle:
-        return [Pair(row["video"], row["other"], row["by"], float(row["score"])) for row in csv.DictReader(handle)]
+    """Read pairs.csv.
+
+    Raises:
+        PairsError: it is no such table.
+    """
+    pairs = []
+    try:
+        reader = csv.reader(io.StringIO(Path(path).read_text(encoding="utf-8"), newline=""), strict=True)
+        if tuple(next(reader, ())) != HEADER:
+            raise ValueError(f"line 1 is not {','.join(HEADER)}")
+        for video, other, by, score in reader:
+            pairs.append(Pair(video, other, by, float(score)))
+            if not 0 <= pairs[-1].score <= 1:
+                raise ValueError(f"line {reader.line_num}: {score!r} is no score")
+    except (ValueError, csv.Error) as error:
+        raise PairsError(f"{path} is damaged ({error}); delete it and run again") from error
+    return pairs

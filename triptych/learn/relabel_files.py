@@ -19,10 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from triptych.core.files import replace_bytes
+from triptych.core.files import parse_json, replace_bytes
+from triptych.core.parquet import read_table
 from triptych.core.status import Outcome
 
 _log = logging.getLogger("triptych.relabel")
+
+
+#: What the file must hold beside the scores.
+COLUMNS = dict.fromkeys(("labels", "reason", "message"), "text?") | dict.fromkeys(("video", "status", "key"), "text")
 
 
 class RelabelError(ValueError):
@@ -40,7 +45,7 @@ class Parts:
         with contextlib.suppress(FileNotFoundError):
             for line in self.path.read_text(encoding="utf-8").splitlines():
                 with contextlib.suppress(ValueError, TypeError):
-                    key, scores = json.loads(line)
+                    key, scores = parse_json(line)
                     yield str(key), [float(one) for one in scores]
 
     def keep(self, lines: Iterable[tuple[str, list[float]]]) -> None:
@@ -87,16 +92,13 @@ def read(path: Path | str) -> Table:
     Raises:
         RelabelError: damaged.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        table = pq.read_table(path, partitioning=None)
-        facts = json.loads(table.schema.metadata[b"triptych"])
+        table = read_table(path, COLUMNS)
+        facts = parse_json((table.schema.metadata or {})[b"triptych"])
         columns = {name: table.column(name).to_pylist() for name in table.column_names}
         scores = np.array([columns[f"score:{label}"] for label in facts["labels"]], dtype=np.float64).T
         outcomes = [Outcome(*one) for one in zip(columns["status"], columns["reason"], columns["message"], strict=True)]
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise RelabelError(f"{path} cannot be read ({error}); delete it and run again") from error
     labels = [tuple(text.split(";")) if text else () for text in columns["labels"]]
     return Table(columns["video"], labels, scores.reshape(len(labels), -1), outcomes, facts)
@@ -106,11 +108,9 @@ def scores(path: Path, labels: Sequence[str], wanted: set[str]) -> dict[str, lis
     """Scores by key of an earlier file, of the keys that are wanted; nothing of one that cannot be read."""
     if not path.is_file():
         return {}
-    import pyarrow.parquet as pq
-
     try:
         before = read(path)
-        keys = pq.read_table(path, columns=["key"], partitioning=None).column("key").to_pylist()
+        keys = read_table(path, {"key": "text"}).column("key").to_pylist()
     except RelabelError as error:
         _log.warning("%s", error)
         return {}

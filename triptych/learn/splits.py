@@ -105,7 +105,11 @@ def read_splits(path: Path | str) -> list[Split]:
     if not path.is_file():
         return []
     rows, faults, seen = [], [], set()
-    reader = csv.reader(io.StringIO(path.read_text(encoding="utf-8")), strict=True)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SplitError(f"{path} cannot be read ({error}); restore the file from git") from error
+    reader = csv.reader(io.StringIO(text), strict=True)
     try:
         for number, cells in enumerate(reader, start=1):
             if number == 1:

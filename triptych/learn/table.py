@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from triptych.core.files import replace_bytes
+from triptych.core.files import DamagedFile, replace_bytes
+from triptych.core.parquet import read_table
 
 ROLES = ("test", "inner", "new")
 #: Decimals of a stored probability: far below any meaning, above the noise of summation order.
@@ -130,15 +131,15 @@ def read_predictions(path: Path | str, classes: Sequence[str], role: str | None 
         role: the only one whose rows are read; all by default.
 
     Raises:
-        ValueError: the file was made with other classes, or rows are missing.
+        DamagedFile: the file was made with other classes, or rows are missing.
     """
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path, partitioning=None, filters=None if role is None else [("role", "=", role)])
+    kinds = dict.fromkeys(("video", "role", "class"), "text") | dict.fromkeys(("outer", "repeat", "seed"), "whole")
+    kinds |= {"probability": "number", "decision": "truth", "truth": "truth?", "covered": "truth"}
+    table = read_table(path, kinds, only=None if role is None else ("role", role))
     names = {name: table.column(name).to_numpy(zero_copy_only=False) for name in SCHEMA_NAMES}
     wanted, width = sorted(classes), len(classes)
     if len(table) and sorted(set(names["class"])) != wanted:
-        raise ValueError(f"{path} was made with other classes; make it again")
+        raise DamagedFile(path, "it was made with other classes")
     parts: dict[Key, Part] = {}
     by = ("class", "video", "seed", "outer", "repeat", "role")
     order = np.lexsort([names[name] for name in by])
@@ -152,11 +153,11 @@ def read_predictions(path: Path | str, classes: Sequence[str], role: str | None 
     }
     for rows in np.split(np.arange(len(order)), np.flatnonzero(changed) + 1) if len(order) else ():
         if len(rows) % width:
-            raise ValueError(f"{path} lacks rows; make it again")
+            raise DamagedFile(path, "it lacks rows")
         block = columns["class"][rows].reshape(-1, width)
         videos = columns["video"][rows].reshape(-1, width)
         if (block != np.asarray(wanted, dtype=object)).any() or (videos != videos[:, :1]).any():
-            raise ValueError(f"{path} lacks rows; make it again")
+            raise DamagedFile(path, "it lacks rows")
         first = rows[0]
         kind, repeat, outer, seed = (columns[name][first] for name in ("role", "repeat", "outer", "seed"))
         run = seeds[int(repeat)].index(int(seed))

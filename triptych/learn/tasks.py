@@ -116,7 +116,7 @@ def dig(data: Any, path: str) -> str | None:
     for part in path.split("."):
         if isinstance(data, Mapping):
             data = data.get(part)
-        elif isinstance(data, (list, tuple)) and part.isdigit() and int(part) < len(data):
+        elif isinstance(data, (list, tuple)) and part.isdecimal() and int(part) < len(data):
             data = data[int(part)]
         else:
             return None

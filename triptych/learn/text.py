@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from triptych.core.files import parse_json
+from triptych.speech.transcript import TranscriptError, lines_of
+
 #: Words of one letter count too; digits and apostrophes inside a word stay.
 TOKEN = r"(?u)\b\w[\w']*\b"
 
 
 def read_transcripts(paths: Iterable[Path | str]) -> dict[str, str]:
-    """Text of each video from transcript files (one JSON line a video): its segments joined by spaces."""
+    """Text of each video from transcript files (one JSON line a video): its segments joined by spaces.
+
+    Raises:
+        TranscriptError: a line is damaged.
+    """
     found: dict[str, str] = {}
     for path in paths:
-        with Path(path).open(encoding="utf-8") as lines:
-            for line in lines:
-                if line.strip():
-                    one = json.loads(line)
-                    words = " ".join((segment.get("text") or "").strip() for segment in one.get("segments") or ())
-                    found[one["video"]] = words.strip()
+        for number, line in enumerate(lines_of(path), start=1):
+            if not line.strip():
+                continue
+            try:
+                one = parse_json(line)
+                words = " ".join((segment.get("text") or "").strip() for segment in one.get("segments") or ())
+                found[one["video"]] = words.strip()
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                message = f"{path}, line {number}: damaged ({error}); delete the file and run again"
+                raise TranscriptError(message) from error
     return found
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from triptych.core.files import digest_file, digest_json, writer_lock
-from triptych.core.paths import Paths
+from triptych.core.paths import Paths, within
 from triptych.core.status import OK, Manifest, Outcome, Refused, stop
 from triptych.media import fetch_info, fetch_join
 from triptych.media.fetch_attempts import RunStop, record, record_refetch, token
@@ -155,7 +155,9 @@ def _kept(paths: Paths, slug: str, url: str, params: dict[str, Any]) -> Manifest
         return None
     folder = Path(paths.manifest("fetch", slug)).parent
     for name, artefact in manifest.artefacts.items():
-        path = folder / artefact["path"]
+        path = _own(paths, folder / artefact["path"])
+        if path is None:
+            return None
         if name == "media" and not params["keep_sources"] and not path.exists():
             continue
         if not path.is_file() or path.is_symlink() or path.stat().st_size != artefact["bytes"]:
@@ -195,8 +197,18 @@ def _remove_files(paths: Paths, slug: str, before: Manifest | None) -> None:
 def _remove_captions(paths: Paths, slug: str, before: Manifest | None, kept: set[str]) -> None:
     folder = Path(paths.manifest("fetch", slug)).parent
     for name, artefact in (before.artefacts if before else {}).items():
-        if name.startswith("captions") and artefact["path"] not in kept:
-            (folder / artefact["path"]).unlink(missing_ok=True)
+        path = _own(paths, folder / artefact["path"])
+        if name.startswith("captions") and artefact["path"] not in kept and path is not None:
+            path.unlink(missing_ok=True)
+
+
+def _own(paths: Paths, path: Path) -> Path | None:
+    """The path of a download's file; None when a manifest names one that lies elsewhere, which is never touched."""
+    try:
+        within(Path(paths.media("x")).parent, path.parent)
+    except ValueError:
+        return None
+    return path
 
 
 def _download(
@@ -247,9 +259,13 @@ def run_name(params: dict[str, Any]) -> str:
 
 def _attempt(client: Any, session: Any, url: str, work: Path) -> _Found:
     """One attempt: look at the page, check, download streams and captions into the work folder (resuming parts)."""
+    from triptych.media import fetch_client
+
     session.base_bytes, session.retry_after = 0, 0.0
     info = fetch_info.single(client.look(url), client.resolve)
-    streams = fetch_info.check(info, session.params)
+    with fetch_client.foreign():
+        streams = fetch_info.check(info, session.params)
+        captions = fetch_info.choose_captions(info, session.params["captions"])
     work.mkdir(parents=True, exist_ok=True)
     files = []
     for number, stream in enumerate(streams):
@@ -264,7 +280,7 @@ def _attempt(client: Any, session: Any, url: str, work: Path) -> _Found:
     if len(streams) == 2 and streams[0].get("vcodec") == "none":
         files.reverse()
     found = _Found(info, files, "+".join(str(stream.get("format_id")) for stream in streams))
-    for one in fetch_info.choose_captions(info, session.params["captions"]):
+    for one in captions:
         track = one.pop("track")
         target = work / f"captions.{one['language']}.{track['ext']}"
         target.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import read_json, replace_json
+from triptych.core.files import parse_json, read_json, replace_json
 from triptych.core.paths import Paths
 from triptych.core.status import Outcome, stop
 
@@ -64,6 +64,13 @@ def record(paths: Paths, slug: str, used: int, outcome: Outcome) -> None:
     replace_json(path, note)
 
 
+def failure(paths: Paths, slug: str) -> tuple[float, bool] | None:
+    """When the last attempt failed, in seconds since the epoch, and whether another may mend it; None if none did."""
+    seen = _read(paths.attempts(slug))
+    failed_at = seen.get("failed_at")
+    return None if failed_at is None else (float(failed_at), bool(seen.get("transient")))
+
+
 def record_refetch(paths: Paths, slug: str, sha256: str, changed: bool) -> None:
     """Note that a source which had been removed was downloaded again."""
     note = _read(paths.attempts(slug)) or {"token": 0, "failed_at": None, "transient": False, "reason": None}
@@ -72,12 +79,23 @@ def record_refetch(paths: Paths, slug: str, sha256: str, changed: bool) -> None:
 
 
 def _read(path: Path | str) -> dict[str, Any]:
-    """The note of a video; empty without one, or when it is damaged."""
+    """The note of a video or of a run; empty without one, or when it is damaged."""
     try:
-        found = read_json(path)
+        return _whole(read_json(path))
     except (FileNotFoundError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+
+
+def _whole(found: Any) -> dict[str, Any]:
+    """The note if its parts are what they must be, else an empty one."""
+    if not isinstance(found, dict):
+        return {}
+    counts = (found.get("token", 0), found.get("answers_429", 0))
+    failed_at = found.get("failed_at")
+    right = all(type(one) is int and 0 <= one < 2**53 for one in counts)
+    right = right and (failed_at is None or (type(failed_at) in (int, float) and 0 <= failed_at < 2**53))
+    right = right and isinstance(found.get("stopped", ""), str) and isinstance(found.get("refetched", []), list)
+    return found if right else {}
 
 
 class RunStop:
@@ -129,16 +147,16 @@ class RunStop:
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             _sweep(self.path.parent)
-        with self.path.open("a+") as handle:
+        with self.path.open("a+", encoding="utf-8") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             handle.seek(0)
             note: dict[str, Any] = {}
             with contextlib.suppress(ValueError):
-                note = json.loads(handle.read() or "{}")
+                note = _whole(parse_json(handle.read() or "{}"))
             yield note
             handle.seek(0)
             handle.truncate()
-            json.dump(note, handle)
+            handle.write(json.dumps(note))
 
 
 def _sweep(folder: Path) -> None:

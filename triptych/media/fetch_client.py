@@ -59,7 +59,7 @@ class Client:
         Raises:
             Refused: why not.
         """
-        with _foreign():
+        with foreign():
             return self.extract_info(url, download=False) or {}
 
     def resolve(self, entry: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class Client:
         self.session.download = stream["url"] if plain and not captions else None
         self.session.base_bytes = 0 if captions else self.session.base_bytes
         try:
-            with _foreign():
+            with foreign():
                 done, _ = self.dl(str(target), stream, subtitle=captions)
         finally:
             self.session.download = None
@@ -105,8 +105,8 @@ class Client:
 
 
 @contextmanager
-def _foreign() -> Iterator[None]:
-    """Around calls into yt-dlp: whatever a site makes it raise is the end of that video, told as an outcome."""
+def foreign() -> Iterator[None]:
+    """Around what handles a site's own words: whatever they make it raise is that video's outcome."""
     try:
         yield
     except (Refused, MemoryError):

@@ -115,7 +115,7 @@ def choose_captions(info: dict[str, Any], languages: list[str]) -> list[dict[str
             near = sorted(key for key in tracks if key.lower().startswith(f"{wanted.lower()}-"))
             for language in [wanted, *near] if wanted in tracks else near:
                 track = _best(tracks[language])
-                if track is not None and _LANGUAGE.match(language):
+                if track is not None and _LANGUAGE.fullmatch(language):
                     chosen.append({"language": language, "automatic": automatic, "track": track})
                     break
             else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import io
-import json
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -13,7 +12,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import replace_json
+from triptych.core.files import parse_json, replace_json
 from triptych.core.status import Refused, stop
 from triptych.media.fetch_attempts import RunStop
 from triptych.media.fetch_errors import chain
@@ -37,7 +36,7 @@ class Session:
         self._validators: dict[str, str] = {}
         if validators is not None and validators.is_file():
             try:
-                self._validators = dict(json.loads(validators.read_text(encoding="utf-8")))
+                self._validators = _texts(parse_json(validators.read_text(encoding="utf-8")))
             except ValueError:
                 validators.unlink()
 
@@ -69,6 +68,12 @@ class Session:
         elapsed, speed = state.get("elapsed") or 0, state.get("speed")
         if elapsed > PATIENCE * self.params["timeout_seconds"] and speed is not None and speed < SLOWEST:
             raise stop("failed", "too_slow", f"The server sends {speed:.0f} bytes a second.", transient=True)
+
+
+def _texts(found: Any) -> dict[str, str]:
+    """A mapping of texts as it is, or none."""
+    whole = isinstance(found, dict) and all(isinstance(one, str) for one in found.values())
+    return found if whole else {}
 
 
 def too_large(size: float, limit: float, *, at_least: bool = False):

@@ -26,6 +26,8 @@ from triptych.core.status import stop
 #: Programs that a site's extractor may start: runtimes for the site's JavaScript, which yt-dlp runs without network.
 SCRIPT_RUNTIMES = {"deno", "node", "bun", "qjs", "quickjs"}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+#: Reserved networks that some versions of Python call global.
+_RESERVED = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("64:ff9b:1::/48"))
 _ACTIVE: list[Guard] = []
 _INSTALLED = threading.Lock()
 _CONNECTING = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1}
@@ -63,7 +65,8 @@ def is_private(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return is_private(str(inner))
-    return not ip.is_global or ip.is_multicast or ip.is_reserved
+    reserved = any(ip in network for network in _RESERVED)
+    return not ip.is_global or ip.is_multicast or ip.is_reserved or reserved
 
 
 class Guard:

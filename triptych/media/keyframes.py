@@ -141,7 +141,7 @@ def read(path: Path | str, frames: Literal["keyframes", "uniform"] = "keyframes"
     times, weights = ("times", "weights") if frames == "keyframes" else ("uniform/times", "uniform/counts")
     names = [f"{prefix}/bytes", f"{prefix}/offsets", times, weights, "candidates/thumbs", "candidates/times"]
     arrays, _ = read_arrays(path, names)
-    found = [decode_jpeg(one) for one in _split(arrays, prefix)]
+    found = [_pictured(path, one) for one in _split(path, arrays, prefix)]
     shares = arrays[weights] if frames == "keyframes" else arrays[weights] / max(1, arrays[weights].sum())
     present = np.ones(len(found), dtype=bool)
     return Keyframes(found, arrays[times], shares, present, arrays["candidates/thumbs"], arrays["candidates/times"])
@@ -152,11 +152,26 @@ def read_jpegs(path: Path | str) -> tuple[list[bytes], np.ndarray]:
     from triptych.core.store import read_arrays
 
     arrays, _ = read_arrays(path, ["frames/bytes", "frames/offsets", "times"])
-    return [one.tobytes() for one in _split(arrays)], arrays["times"]
+    return [one.tobytes() for one in _split(path, arrays)], arrays["times"]
 
 
-def _split(arrays: dict[str, np.ndarray], prefix: str = "frames") -> list[np.ndarray]:
+def _pictured(path: Path | str, data: np.ndarray) -> np.ndarray:
+    from PIL import Image
+
+    from triptych.core.store import DamagedStore
+
+    try:
+        return decode_jpeg(data)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DamagedStore(f"{path} is damaged: {error}") from error
+
+
+def _split(path: Path | str, arrays: dict[str, np.ndarray], prefix: str = "frames") -> list[np.ndarray]:
+    from triptych.core.store import DamagedStore
+
     offsets = arrays[f"{prefix}/offsets"]
+    if offsets.ndim != 1 or offsets.dtype.kind not in "iu" or arrays[f"{prefix}/bytes"].ndim != 1:
+        raise DamagedStore(f"{path} is damaged: its frames are none")
     return [arrays[f"{prefix}/bytes"][start:end] for start, end in itertools.pairwise(offsets)]
 
 

@@ -150,7 +150,7 @@ def sheet(paths: Paths, slug: str, folder: Path | str, embedded: bool) -> str | 
             scale = min(1.0, SHEET_WIDTH / image.width)
             size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
             small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    except (OSError, UnidentifiedImageError, ValueError):
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError):
         return None
     memory = io.BytesIO()
     small.save(memory, "JPEG", quality=SHEET_QUALITY, optimize=True, progressive=True)
@@ -193,9 +193,10 @@ def _study(paths: Paths) -> dict[str, Any]:
     import yaml
 
     try:
-        return yaml.safe_load(Path(paths.config).read_text(encoding="utf-8")) or {}
-    except FileNotFoundError:
+        found = yaml.safe_load(Path(paths.config).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError, yaml.YAMLError):
         return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _linked(paths: Paths, stage: str, slug: str, name: str, folder: Path | str) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import html
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +12,7 @@ from triptych.core.cells import count
 from triptych.core.paths import Paths
 from triptych.core.refused import read_refused
 from triptych.learn.pairs import Pair, read_pairs
-from triptych.report.tables import unguarded
+from triptych.report.tables import read_cells, unguarded
 
 #: Pairs that the page lists; all are in the tables.
 LISTED = 200
@@ -61,8 +60,7 @@ def _task(name: str, task: Mapping[str, Any], paths: Paths) -> list[str]:
     path = Path(paths.task_duplicates(name))
     if not path.is_file():
         return []
-    with path.open(encoding="utf-8", newline="") as handle:
-        rows = [unguarded(row) for row in csv.DictReader(handle)]
+    rows = [unguarded(row) for row in read_cells(path)]
     refused, _ = read_refused(paths.refused(name))
     odd = [row for row in rows if row["contradiction"]]
     tied = sum(row["outcome"] == "same fold" for row in rows)

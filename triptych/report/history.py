@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import canonical_json, digest_json, replace_text
+from triptych.core.files import DamagedFile, canonical_json, digest_json, parse_json, replace_bytes
 
 
 def append_history(
@@ -31,25 +30,34 @@ def append_history(
     }
     run = digest_json([config_digest, told])
     path = Path(path)
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    if text and not text.endswith("\n"):
-        text += "\n"
+    data = path.read_bytes() if path.is_file() else b""
+    if data and not data.endswith(b"\n"):
+        data += b"\n"
     earlier = read_history(path)
     if earlier and earlier[-1].get("run") == run:
         return False
-    replace_text(path, text + canonical_json({"run": run, "config": config_digest, "metrics": told}) + "\n")
+    line = canonical_json({"run": run, "config": config_digest, "metrics": told})
+    replace_bytes(path, data + line.encode() + b"\n")
     return True
 
 
 def read_history(path: Path | str) -> list[dict[str, Any]]:
-    """The lines of the file, oldest first; lines that are no JSON are passed over (and kept in the file)."""
+    """The lines of the file, oldest first; lines that are no JSON are passed over (and kept in the file).
+
+    Raises:
+        DamagedFile: it is no text.
+    """
     path = Path(path)
     if not path.is_file():
         return []
     found = []
-    for line in path.read_text(encoding="utf-8").split("\n"):
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise DamagedFile(path, error) from error
+    for line in lines:
         try:
-            one = json.loads(line) if line.strip() else None
+            one = parse_json(line) if line.strip() else None
         except ValueError:
             continue
         if isinstance(one, dict):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ from triptych.evaluate.availability import by_availability
 from triptych.evaluate.modality import is_baseline, is_single, members, models_of, panels
 from triptych.evaluate.predictions import Predictions, as_groups, read
 from triptych.report.history import read_history
-from triptych.report.tables import read_rows, unguarded
+from triptych.report.tables import read_cells, read_rows, unguarded
 
 #: Runs of the history, and labels in doubt, that the page shows.
 RUNS, HINTED = 10, 12
@@ -145,8 +144,7 @@ def _hints(task: str, study: Mapping[str, Any], paths: Paths) -> dict[str, Any] 
     """The first labels in doubt, and how many there are; None where they were not looked for."""
     if not study["evaluate"].get("label_hints") or not Path(paths.hints(task)).is_file():
         return None
-    with Path(paths.hints(task)).open(newline="", encoding="utf-8") as handle:
-        rows = [unguarded(row) for row in csv.DictReader(handle)]
+    rows = [unguarded(row) for row in read_cells(paths.hints(task))]
     return {"count": len(rows), "rows": rows[:HINTED]}
 
 

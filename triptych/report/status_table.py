@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import replace_text
+from triptych.core.files import DamagedFile, replace_text
 from triptych.core.paths import Paths
 from triptych.core.status import OK, STATES, Manifest, Outcome
 from triptych.core.store import read_index
@@ -68,10 +68,19 @@ def write(path: Path | str, lines: Sequence[Mapping[str, str]]) -> None:
 
 
 def read(path: Path | str) -> list[dict[str, str]]:
-    """Read status.tsv; cells stay escaped as they are in the file."""
-    lines = Path(path).read_text(encoding="utf-8").rstrip("\n").split("\n")
-    names = lines[0].split("\t")
-    return [dict(zip(names, line.split("\t"), strict=True)) for line in lines[1:]]
+    """Read status.tsv; cells stay escaped as they are in the file.
+
+    Raises:
+        DamagedFile: it is no such table.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").rstrip("\n").split("\n")
+        names = lines[0].split("\t")
+        if tuple(names) != COLUMNS:
+            raise ValueError(f"line 1 is not {' '.join(COLUMNS)}")
+        return [dict(zip(names, line.split("\t"), strict=True)) for line in lines[1:]]
+    except ValueError as error:
+        raise DamagedFile(path, error) from error
 
 
 def totals(lines: Iterable[Mapping[str, str]]) -> dict[str, dict[str, int]]:

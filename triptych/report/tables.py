@@ -6,16 +6,36 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from triptych.core.files import DamagedFile
 from triptych.evaluate.guard import formula_safe
 
 
 def read_rows(path: Path | str) -> list[dict[str, Any]]:
     """The rows of a comparison: cells of numeric columns as float, empty ones as None, the others as text."""
-    with Path(path).open(newline="", encoding="utf-8") as handle:
-        rows = list(csv.DictReader(handle))
+    rows = read_cells(path)
     words = {"model", "kind", "modalities", "inputs", "label_set", "embedding"}
     words |= {"classifier", "fusion", "balance", "vs", "label_source"}
-    return [{name: cell if name in words else _number(cell) for name, cell in row.items()} for row in rows]
+    try:
+        return [{name: cell if name in words else _number(cell) for name, cell in row.items()} for row in rows]
+    except ValueError as error:
+        raise DamagedFile(path, error) from error
+
+
+def read_cells(path: Path | str) -> list[dict[str, str]]:
+    """The rows of a table of the results as text.
+
+    Raises:
+        DamagedFile: it is no such table.
+    """
+    try:
+        with Path(path).open(newline="", encoding="utf-8") as handle:
+            rows = list(csv.DictReader(handle, strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DamagedFile(path, error) from error
+    for number, row in enumerate(rows, start=1):
+        if None in row or None in row.values():
+            raise DamagedFile(path, f"row {number} has another number of cells than the header")
+    return rows
 
 
 def unguarded(row: dict[str, str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import html
+import itertools
 import re
 import unicodedata
 from dataclasses import dataclass, field
@@ -105,7 +106,7 @@ def parse(text: str) -> Parsed:
     parsed.word_times = bool(_WORD_TIMES.search(text))
     bad = backwards = 0
     clock = 0.0
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, end in itertools.pairwise([*starts, len(lines)]):
         times = _times(lines[start])
         if times is None:
             bad += 1

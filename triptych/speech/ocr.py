@@ -18,7 +18,7 @@ import numpy as np
 
 from triptych.core.cells import count
 from triptych.core.config import nearest
-from triptych.core.files import digest_json, replace_text, writer_lock
+from triptych.core.files import digest_json, parse_json, replace_text, writer_lock
 from triptych.core.paths import Paths
 from triptych.core.status import OK, Manifest, Outcome, Refused
 from triptych.core.weights import file_digest
@@ -298,7 +298,7 @@ def _earlier(path: Path) -> dict[str, dict[str, Any]]:
         return found
     for line in text.split("\n"):
         try:
-            told = json.loads(line)
+            told = parse_json(line)
             Transcript.from_dict(told)
             found[told["video"]] = told
         except (ValueError, KeyError, TypeError, AttributeError):

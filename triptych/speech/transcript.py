@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import replace_text
+from triptych.core.files import parse_json, replace_text
 from triptych.core.status import OK, Outcome
+
+
+class TranscriptError(ValueError):
+    """A file of transcripts that is damaged; the message names file and line."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,18 @@ class Transcript:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Transcript:
-        """The inverse of `as_dict`."""
+        """The inverse of `as_dict`.
+
+        Raises:
+            KeyError, TypeError, ValueError: the mapping holds no transcript.
+        """
+        if not isinstance(data, Mapping):
+            raise TypeError("no mapping")
+        texts = (data["video"], data["source"], data.get("language") or "", data.get("key", ""))
+        if not all(isinstance(one, str) for one in texts):
+            raise TypeError("video, source, language and key are no text")
+        if data.get("duration") is not None:
+            _number(data["duration"])
         return cls(
             video=data["video"],
             source=data["source"],
@@ -103,8 +119,22 @@ def _segment_dict(segment: Segment) -> dict[str, Any]:
 
 
 def _segment(data: Mapping[str, Any]) -> Segment:
+    if not isinstance(data["text"], str):
+        raise TypeError("the text of a segment is no text")
+    _number(data["start"], data["end"], *(data.get("quality") or {}).values())
     words = data.get("words")
-    return Segment(**{**data, "words": tuple(tuple(word) for word in words)}) if words is not None else Segment(**data)
+    if words is None:
+        return Segment(**data)
+    for start, end, word, probability in words:
+        _number(start, end, probability)
+        if not isinstance(word, str):
+            raise TypeError("a word is no text")
+    return Segment(**{**data, "words": tuple(tuple(word) for word in words)})
+
+
+def _number(*values: Any) -> None:
+    if not all(isinstance(one, (int, float)) and math.isfinite(one) for one in values):
+        raise TypeError("times and qualities are no numbers")
 
 
 def write_transcripts(path: Path | str, transcripts: Iterable[Transcript]) -> None:
@@ -118,20 +148,32 @@ def read_transcripts(path: Path | str) -> dict[str, Transcript]:
     """Read the transcripts of a shard, by video.
 
     Raises:
-        ValueError: naming file and line, when a line is damaged.
+        TranscriptError: a line is damaged.
         FileNotFoundError: no such file.
     """
     found: dict[str, Transcript] = {}
-    # Split at line feeds alone: JSON may hold U+2028 and others that `splitlines` would cut at.
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").split("\n"), start=1):
+    for number, line in enumerate(lines_of(path), start=1):
         if not line:
             continue
         try:
-            transcript = Transcript.from_dict(json.loads(line))
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path}, line {number}: damaged ({error}); delete the file and run again") from error
+            transcript = Transcript.from_dict(parse_json(line))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise TranscriptError(f"{path}, line {number}: damaged ({error}); delete the file and run again") from error
         found[transcript.video] = transcript
     return found
+
+
+def lines_of(path: Path | str) -> list[str]:
+    """Lines of a file, split at line feeds alone: JSON may hold U+2028 and others that `splitlines` would cut at.
+
+    Raises:
+        TranscriptError: it is no text.
+        FileNotFoundError: no such file.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise TranscriptError(f"{path}: damaged ({error}); delete the file and run again") from error
 
 
 @dataclass(frozen=True)

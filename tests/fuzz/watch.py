@@ -1,0 +1,99 @@
+"""What a function may not do while it is fuzzed: write outside its folder, start programs, connect, hang."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+#: CPU seconds after which an example counts as hanging: of the process itself, so that a busy machine is no fault.
+LONGEST = 30.0
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+#: Audit events and the places of their arguments that are paths which change.
+_CHANGING = {
+    "os.rename": (0, 1),
+    "os.link": (1,),
+    "os.symlink": (1,),
+    "os.mkdir": (0,),
+    "os.remove": (0,),
+    "os.rmdir": (0,),
+    "os.truncate": (0,),
+    "os.chmod": (0,),
+    "shutil.rmtree": (0,),
+}
+_NEVER = {
+    "subprocess.Popen",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.spawn",
+    "socket.connect",
+    "socket.getaddrinfo",
+    "pickle.find_class",
+}
+
+
+class Hang(BaseException):
+    """An example took longer than `LONGEST` of CPU time."""
+
+
+class _State:
+    folder: str | None = None
+    broken: tuple[str, ...] | list[str] = ()
+
+
+_state = _State()
+
+
+def _outside(path: object) -> bool:
+    if isinstance(path, int) or _state.folder is None:
+        return False
+    place = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - in a hook of each call
+    return not (
+        place.startswith(_state.folder + os.sep) or place in (_state.folder, os.devnull) or "__pycache__" in place
+    )
+
+
+def _hook(event: str, arguments: tuple) -> None:
+    if _state.folder is None:
+        return
+    if event == "open":
+        path, _, flags = arguments
+        if isinstance(flags, int) and flags & _WRITING and _outside(path):
+            _state.broken.append(f"opened {path!r} for writing")
+    elif event in _CHANGING:
+        for place in _CHANGING[event]:
+            if _outside(arguments[place]):
+                _state.broken.append(f"{event} of {arguments[place]!r}")
+    elif event in _NEVER:
+        _state.broken.append(f"{event}{arguments[:2]!r}")
+
+
+def _hang(*_: object) -> None:
+    raise Hang(f"more than {LONGEST:g} s of CPU time")
+
+
+@contextmanager
+def watched(folder: Path) -> Iterator[None]:
+    """Run a block that may write below `folder` and nowhere else, and must end.
+
+    Raises:
+        AssertionError: it wrote elsewhere, started a program, connected or unpickled.
+        Hang: it did not end.
+    """
+    if not getattr(_hook, "installed", False):
+        sys.addaudithook(_hook)
+        _hook.installed = True
+    before = signal.signal(signal.SIGVTALRM, _hang)
+    signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST)
+    _state.folder, _state.broken = os.path.abspath(folder), []  # noqa: PTH100
+    try:
+        yield
+    finally:
+        broken, _state.folder = _state.broken, None
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+    assert not broken, broken

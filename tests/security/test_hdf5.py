@@ -1,0 +1,90 @@
+"""HDF5 files that were made to deceive, with a right seal: what none of ours holds is refused before it is read."""
+
+import h5py
+import numpy as np
+import pytest
+
+from triptych.core import seal
+from triptych.core.hdf import FORMAT, DamagedStore, read_arrays
+from triptych.core.store import read_column, read_index, read_store
+
+READERS = (
+    read_index,
+    read_store,
+    read_arrays,
+    lambda path: read_arrays(path, ["x"]),
+    lambda path: read_column(path, "x"),
+)
+
+
+def claims(handle):
+    """A chunked dataset of a terabyte, of which no byte is stored."""
+    handle.create_dataset("x", (2**40,), np.uint8, chunks=(2**20,))
+
+
+def unpacks(handle):
+    """Zeros, packed a thousand to one."""
+    handle.create_dataset("x", data=np.zeros(10**7, np.uint8), compression="gzip")
+
+
+def texts(handle):
+    handle.create_dataset("x", data=["text"], dtype=h5py.string_dtype())
+
+
+def ragged(handle):
+    handle.create_dataset("x", (1,), dtype=h5py.vlen_dtype(np.int32))
+
+
+def pointers(handle):
+    handle["y"] = np.zeros(3)
+    handle.create_dataset("x", data=[handle["y"].ref], dtype=h5py.ref_dtype)
+
+
+def opaque(handle):
+    handle.create_dataset("x", data=np.array([b"cos\nsystem\n"], dtype="V11"))
+
+
+def named(handle):
+    handle["x"] = np.dtype(np.int32)
+
+
+def nothing(handle):
+    handle["x"] = h5py.Empty(np.float32)
+
+
+def circle(handle):
+    handle.create_group("x")["again"] = handle["/"]
+
+
+def inner_link(handle):
+    handle.create_group("x")["away"] = h5py.ExternalLink("/etc/passwd", "/")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [claims, unpacks, texts, ragged, pointers, opaque, named, nothing, circle, inner_link],
+    ids=lambda one: one.__name__,
+)
+def test_what_none_of_our_files_holds_is_refused(tmp_path, make):
+    path = tmp_path / "forged.h5"
+    with h5py.File(path, "w") as handle:
+        handle.attrs["format"], handle.attrs["complete"] = FORMAT, True
+        make(handle)
+    path.write_bytes(path.read_bytes() + seal.of(path.read_bytes()))
+    seal.verify(path)
+    for read in READERS:
+        with pytest.raises(DamagedStore, match=r"forged\.h5"):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b"{}", b'{"apart": 1, "size": 0, "crc32": 0}', b"[" * 5000, b'{"apart": [["a", 1]]}']
+)
+def test_a_seal_of_anything_else_is_none(tmp_path, body):
+    import zlib
+
+    path = tmp_path / "sealed.h5"
+    tail = body + len(body).to_bytes(4, "big") + zlib.crc32(body).to_bytes(4, "big") + seal.MAGIC
+    path.write_bytes(seal.SIGNATURE + tail)
+    with pytest.raises(seal.Unsealed):
+        seal.verify(path)
