@@ -8,6 +8,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from triptych.core import sealed
 from triptych.core.config import Study, nearest
 from triptych.core.files import replace_bytes
 from triptych.core.paths import Paths
@@ -113,8 +114,6 @@ def _embeddings(study: Study, name: str) -> dict[str, Any]:
 
 def _predictions(study: Study, name: str) -> dict[str, Any]:
     """The columns of a predictions file."""
-    import pyarrow.parquet as pq
-
     task, _, model = name.partition("/")
     if task not in study.tasks:
         raise ExportError(f"write predictions as task/model: {_unknown('task', task, study.tasks)}")
@@ -123,7 +122,7 @@ def _predictions(study: Study, name: str) -> dict[str, Any]:
     path = Paths.of(study).predictions(task, model)
     if not Path(path).is_file():
         raise ExportError(f"{path} is not there; make it with: snakemake {path}")
-    return pq.read_table(path, partitioning=None).to_pydict()
+    return sealed.read_table(path).to_pydict()
 
 
 def _unknown(kind: str, name: str, known) -> str:

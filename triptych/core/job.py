@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import sys
@@ -11,10 +12,21 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from triptych.core import sealed
+
 THREAD_VARIABLES = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"),
     *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
 )
+#: Errors of a disk or of rights, which the user ends: what they mean, and what to do.
+DISK = {
+    errno.ENOSPC: "the disk is full: free space there",
+    errno.EDQUOT: "the quota of the disk is used up: free space there",
+    errno.EFBIG: "a file may not become that large there (ulimit -f)",
+    errno.EROFS: "the place is read-only: make it writable, or set another `results` or `media_dir`",
+    errno.EACCES: "there is no right to read or write it: change its rights, or set another `results` or `media_dir`",
+    errno.EPERM: "there is no right to read or write it: change its rights, or set another `results` or `media_dir`",
+}
 
 
 @contextlib.contextmanager
@@ -32,16 +44,47 @@ def job(snakemake) -> Iterator[logging.Logger]:
     try:
         yield logger
     except BaseException as error:
-        if not type(error).__module__.startswith("triptych."):
+        told = _told(error, snakemake)
+        if told is None:
             logger.exception("%s stopped", snakemake.rule)
             raise
-        # The package's own exceptions are messages for the user. Snakemake shows the log of a failed job, so that the
-        # traceback lies beside it.
-        logger.error("%s stopped: %s", snakemake.rule, error)
+        # A message for the user. Snakemake shows the log of a failed job, so that the traceback lies beside it.
+        logger.error("%s stopped: %s", snakemake.rule, told)
         if snakemake.log:
-            Path(f"{snakemake.log[0]}.traceback").write_text(traceback.format_exc(), encoding="utf-8")
+            with contextlib.suppress(OSError):
+                Path(f"{snakemake.log[0]}.traceback").write_text(traceback.format_exc(), encoding="utf-8")
         raise SystemExit(1) from None
     logger.info("%s done in %.1f s", snakemake.rule, time.monotonic() - started)
+
+
+def _told(error: BaseException, snakemake) -> str | None:
+    """What a user can do about the end of a job; None for a bug, whose traceback is what helps."""
+    if not isinstance(error, Exception):
+        return None
+    if isinstance(error, OSError) and error.errno in DISK:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}; {DISK[error.errno]}, and run snakemake again, which keeps what is done"
+    if removed := _remove_damaged(snakemake):
+        listed = "\n  ".join(removed)
+        return f"damaged files were removed; run snakemake again, which makes them anew:\n  {listed}"
+    # The package's own exceptions are messages.
+    return str(error) if type(error).__module__.startswith("triptych.") else None
+
+
+def _remove_damaged(snakemake) -> list[str]:
+    """Whatever a job stopped over: inputs that are damaged explain it, and would stop the next run too."""
+    config = getattr(snakemake, "config", {})
+    if "results" not in config or "study" not in config:
+        return []
+    return sealed.remove_damaged(snakemake.input, Path(config["results"], config["study"]))
+
+
+class _LogFile(logging.FileHandler):
+    """A log that a full disk cuts short without a word on each line: the job itself tells of the disk."""
+
+    def handleError(self, record) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
 
 
 def start_logging(path: str | None) -> logging.Logger:
@@ -53,8 +96,12 @@ def start_logging(path: str | None) -> logging.Logger:
     terminal.setLevel(logging.WARNING)
     logger.addHandler(terminal)
     if path:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        log = logging.FileHandler(path, mode="w", encoding="utf-8")
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            log = _LogFile(path, mode="w", encoding="utf-8")
+        except OSError as error:
+            logger.warning("no log is written: %s", error)
+            return logger
         log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logger.addHandler(log)
     return logger

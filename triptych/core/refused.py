@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import read_json
+from triptych.core import sealed
 
 
 def read_refused(path: Path | str | None) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
@@ -13,5 +13,5 @@ def read_refused(path: Path | str | None) -> tuple[dict[str, dict[str, Any]], di
 
     A file that is not there tells of none.
     """
-    told = read_json(path) if path is not None and Path(path).is_file() else {}
+    told = sealed.read_json(path) if path is not None and Path(path).is_file() else {}
     return told.get("refused", {}), told.get("tied", {})

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from triptych.core.files import read_json, replace_json
+from triptych.core import sealed
 
 State = Literal["ok", "absent", "failed", "refused"]
 STATES: tuple[State, ...] = ("ok", "absent", "failed", "refused")
@@ -102,7 +102,7 @@ class Manifest:
 
     def write(self, path: Path | str) -> None:
         """Write the manifest whole (after its artefacts, so that what it names exists)."""
-        replace_json(
+        sealed.write_json(
             path,
             {
                 "video": self.video,
@@ -119,10 +119,10 @@ class Manifest:
         """Read a manifest.
 
         Raises:
-            ValueError: naming the file, when it is damaged.
+            Damaged: naming the file.
         """
         try:
-            raw = read_json(path)
+            raw = sealed.read_json(path)
             return cls(
                 video=raw["video"],
                 stage=raw["stage"],
@@ -131,5 +131,7 @@ class Manifest:
                 artefacts=raw.get("artefacts", {}),
                 data=raw.get("data", {}),
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path} is damaged ({error}); delete it and run again") from error
+        except sealed.Damaged:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise sealed.Damaged(f"{path} is damaged ({error}); delete it and run again") from error

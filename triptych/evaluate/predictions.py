@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from triptych.core import sealed
 from triptych.core.refused import read_refused
 
 #: How far from 1 the probabilities of a video may sum to (one label a video).
@@ -92,10 +93,7 @@ def read(path: Path | str, multi: bool | None = None) -> Predictions:
         PredictionsError: no test rows, rows missing or doubled, repeats on different videos or truths or with another
             number of seeds, numbers that are no probabilities.
     """
-    import pyarrow.parquet as pq
-
-    # partitioning off: a folder named like `a=b` is a folder, no column.
-    table = pq.read_table(path, filters=[("role", "=", "test")], partitioning=None)
+    table = sealed.read_table(path, filters=[("role", "=", "test")])
     if not table.num_rows:
         raise PredictionsError(f"{path} holds no out-of-fold predictions (role `test`); train the model again")
     if table.column("truth").null_count:
@@ -167,9 +165,7 @@ def groups_of(labels: Path | str, videos: list[str], refused: Path | str | None 
     Raises:
         PredictionsError: a video is not in the table of labels.
     """
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(labels, columns=["video", "group"], partitioning=None).to_pydict()
+    table = sealed.read_table(labels, columns=["video", "group"]).to_pydict()
     _, tied = read_refused(refused)
     groups = [tied.get(group, group) for group in table["group"]]
     return as_groups(dict(zip(table["video"], groups, strict=True)), videos, labels)

@@ -9,7 +9,6 @@ reason `duplicate_of:VIDEO`.
 
 from __future__ import annotations
 
-import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from triptych.core.files import replace_bytes
+from triptych.core import sealed
 from triptych.core.refused import read_refused
 
 
@@ -82,7 +81,6 @@ class Labels:
 def write_labels(path: Path | str, labels: Labels) -> None:
     """Write `labels.parquet`, whole or not at all; the same labels give the same bytes."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     table = pa.table(
         {
@@ -94,9 +92,7 @@ def write_labels(path: Path | str, labels: Labels) -> None:
             "line": pa.array(labels.lines, pa.int64()),
         }
     )
-    out = io.BytesIO()
-    pq.write_table(table, out, compression="zstd")
-    replace_bytes(path, out.getvalue())
+    sealed.write_table(path, table)
 
 
 def read_labels(path: Path | str, refused: Path | str | None = None, together: bool = False) -> Labels:
@@ -107,10 +103,7 @@ def read_labels(path: Path | str, refused: Path | str | None = None, together: b
         refused: `refused.json` of the task; its videos become unlabelled. A file that is not there refuses none.
         together: groups that near-duplicates tie are one group: for whatever parts the videos of a training fold.
     """
-    import pyarrow.parquet as pq
-
-    # partitioning off: a folder named like `a=b` is a folder, no column.
-    table = pq.read_table(path, partitioning=None).to_pydict()
+    table = sealed.read_table(path).to_pydict()
     labels = [None if text is None else tuple(text.split(";")) for text in table["labels"]]
     reasons = list(table["reason"])
     told, tied = read_refused(refused)

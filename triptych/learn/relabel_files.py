@@ -8,7 +8,6 @@ first; null where there is none), `score` (of the first), `label_source` (what l
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import logging
 import os
@@ -19,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from triptych.core.files import replace_bytes
+from triptych.core import sealed
 from triptych.core.status import Outcome
 
 _log = logging.getLogger("triptych.relabel")
@@ -87,16 +86,13 @@ def read(path: Path | str) -> Table:
     Raises:
         RelabelError: damaged.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        table = pq.read_table(path, partitioning=None)
+        table = sealed.read_table(path)
         facts = json.loads(table.schema.metadata[b"triptych"])
         columns = {name: table.column(name).to_pylist() for name in table.column_names}
         scores = np.array([columns[f"score:{label}"] for label in facts["labels"]], dtype=np.float64).T
         outcomes = [Outcome(*one) for one in zip(columns["status"], columns["reason"], columns["message"], strict=True)]
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise RelabelError(f"{path} cannot be read ({error}); delete it and run again") from error
     labels = [tuple(text.split(";")) if text else () for text in columns["labels"]]
     return Table(columns["video"], labels, scores.reshape(len(labels), -1), outcomes, facts)
@@ -106,11 +102,9 @@ def scores(path: Path, labels: Sequence[str], wanted: set[str]) -> dict[str, lis
     """Scores by key of an earlier file, of the keys that are wanted; nothing of one that cannot be read."""
     if not path.is_file():
         return {}
-    import pyarrow.parquet as pq
-
     try:
         before = read(path)
-        keys = pq.read_table(path, columns=["key"], partitioning=None).column("key").to_pylist()
+        keys = sealed.read_table(path, columns=["key"]).column("key").to_pylist()
     except RelabelError as error:
         _log.warning("%s", error)
         return {}
@@ -123,7 +117,6 @@ def scores(path: Path, labels: Sequence[str], wanted: set[str]) -> dict[str, lis
 def write(path: Path, table: list[dict], labels: Sequence[str], source: str, facts: Mapping[str, Any]) -> None:
     """Write the file whole; the same labels give the same bytes, however many of them were taken over."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     counts = {name: number for name, number in facts["counts"].items() if name not in ("computed", "taken_over")}
     told = json.dumps({**facts, "counts": counts}, sort_keys=True, ensure_ascii=False)
@@ -144,6 +137,4 @@ def write(path: Path, table: list[dict], labels: Sequence[str], source: str, fac
     for place, label in enumerate(labels):
         values = [None if row["scores"] is None else row["scores"][place] for row in table]
         columns[f"score:{label}"] = pa.array(values, pa.float64())
-    out = io.BytesIO()
-    pq.write_table(pa.table(columns).replace_schema_metadata({"triptych": told}), out, compression="zstd")
-    replace_bytes(path, out.getvalue())
+    sealed.write_table(path, pa.table(columns).replace_schema_metadata({"triptych": told}))

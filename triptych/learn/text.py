@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from triptych.core import sealed
 
 #: Words of one letter count too; digits and apostrophes inside a word stay.
 TOKEN = r"(?u)\b\w[\w']*\b"
@@ -17,12 +18,9 @@ def read_transcripts(paths: Iterable[Path | str]) -> dict[str, str]:
     """Text of each video from transcript files (one JSON line a video): its segments joined by spaces."""
     found: dict[str, str] = {}
     for path in paths:
-        with Path(path).open(encoding="utf-8") as lines:
-            for line in lines:
-                if line.strip():
-                    one = json.loads(line)
-                    words = " ".join((segment.get("text") or "").strip() for segment in one.get("segments") or ())
-                    found[one["video"]] = words.strip()
+        for one in sealed.read_lines(path):
+            words = " ".join((segment.get("text") or "").strip() for segment in one.get("segments") or ())
+            found[one["video"]] = words.strip()
     return found
 
 

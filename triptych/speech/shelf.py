@@ -8,7 +8,6 @@ transcripts/{source}/spare/                 lines of a file that was replaced un
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import shutil
@@ -16,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from triptych.core import sealed
 from triptych.core.files import digest_bytes, replace_text, sweep_temporary, writer_lock
 from triptych.core.units import shard_of
 from triptych.speech.transcript import Transcript, write_transcripts
@@ -63,7 +63,7 @@ class Shelf:
                 if key is None or key.group(1) not in wanted:
                     continue
                 try:
-                    transcript = Transcript.from_dict(json.loads(line))
+                    transcript = Transcript.from_dict(sealed.read_line(line))
                 except (ValueError, KeyError, TypeError) as error:
                     _log.warning("%s has a damaged line (%s); its video is transcribed again", path, error)
                     continue

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import replace_text
+from triptych.core import sealed
 from triptych.core.status import OK, Outcome
 
 
@@ -110,26 +109,22 @@ def _segment(data: Mapping[str, Any]) -> Segment:
 def write_transcripts(path: Path | str, transcripts: Iterable[Transcript]) -> None:
     """Write transcripts as JSON lines sorted by video, whole or not at all."""
     ordered = sorted(transcripts, key=lambda transcript: transcript.video)
-    lines = [json.dumps(one.as_dict(), sort_keys=True, ensure_ascii=False) for one in ordered]
-    replace_text(path, "".join(f"{line}\n" for line in lines))
+    sealed.write_lines(path, (one.as_dict() for one in ordered))
 
 
 def read_transcripts(path: Path | str) -> dict[str, Transcript]:
     """Read the transcripts of a shard, by video.
 
     Raises:
-        ValueError: naming file and line, when a line is damaged.
+        Damaged: naming file and line.
         FileNotFoundError: no such file.
     """
     found: dict[str, Transcript] = {}
-    # Split at line feeds alone: JSON may hold U+2028 and others that `splitlines` would cut at.
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").split("\n"), start=1):
-        if not line:
-            continue
+    for number, told in enumerate(sealed.read_lines(path), start=1):
         try:
-            transcript = Transcript.from_dict(json.loads(line))
+            transcript = Transcript.from_dict(told)
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path}, line {number}: damaged ({error}); delete the file and run again") from error
+            raise sealed.Damaged(f"{path}, line {number}: damaged ({error}); delete the file and run again") from error
         found[transcript.video] = transcript
     return found
 
