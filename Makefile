@@ -10,7 +10,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # Jobs are short processes: without bytecode each one compiles its imports anew (snakemake alone: 3.8 s instead of 1.1 s).
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-browser test-kill test-slurm lint format bench bench-corpora versions envs docs constraints clean
+.PHONY: help demo test test-browser test-kill reliability test-slurm lint format bench bench-corpora versions envs docs constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -40,6 +40,9 @@ test-browser: $(VENV)/.test ## opens the report in headless Chromium with hostil
 
 test-kill: $(VENV)/.test ## 40 random kills of jobs and 40 of snakemake, results compared byte for byte
 	TRIPTYCH_KILLS=40 $(BIN)/python -m pytest -q --timeout=0 tests/workflow/test_kill.py
+
+reliability: $(VENV)/.test ## runs the tests of the fault matrix (SLURM's where it is installed) and writes docs/reliability.md
+	$(BIN)/python -m pytest -q -n $(CORES) --dist loadscope -m "fault$(if $(shell PATH=$$PATH:/usr/sbin command -v slurmctld),, and not slurm) and not browser" --reliability docs/reliability.md
 
 test-slurm: $(VENV)/.test ## the workflow on a SLURM of its own (`apt-get install slurmctld slurmd slurm-client munge`)
 	$(BIN)/python -m pytest -q -m slurm tests/slurm

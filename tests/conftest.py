@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from support import CHECKOUT, ENVIRONMENT, SHARED, in_checkout
 
+#: The fault matrix: its marker, and the page of a run.
+pytest_plugins = ["faults.reliability"]
+
 
 def pytest_collection_modifyitems(config, items):
     """Extra tests are part of the run only where their data are: they are left out, not skipped."""

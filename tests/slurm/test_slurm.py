@@ -115,6 +115,7 @@ def test_jobs_on_cards_have_one_each(cluster, trials):
     assert at_once(started, ended) == {("n1", "0"): 1, ("n2", "0"): 1}
 
 
+@pytest.mark.fault(39)
 def test_what_ends_a_job_leads_to_another_attempt_or_a_clear_failure(cluster, trials):
     study = trials("wait for the signal", "swallow memory", "late the first time", "fail")
     run = Run(cluster, study, "--until", "embed_shard")
@@ -161,6 +162,7 @@ def test_ctrl_c_cancels_what_was_submitted_and_the_next_run_resumes(cluster, tri
     assert len(list(study.path("embeddings", "words").glob("*.h5"))) == 4 and not unfinished(study)
 
 
+@pytest.mark.fault(39)
 def test_a_preempted_job_and_one_whose_node_is_lost_run_again(cluster, trials):
     study = trials("wait a")
     site = ("--default-resources", "slurm_partition=spare", "mem_mb=600", "runtime=10")
@@ -185,6 +187,7 @@ def test_a_preempted_job_and_one_whose_node_is_lost_run_again(cluster, trials):
     wait_until(lambda: cluster.states().count("idle") == 2, 60, "the node's return")
 
 
+@pytest.mark.fault(39)
 def test_a_job_that_outlives_its_nodes_daemon_is_not_done_twice(cluster, trials):
     study = trials("wait a")
     run = Run(cluster, study, "--until", "embed_shard")

@@ -1,0 +1,1 @@
+"""Faults put into real runs, one row of `matrix.py` after the other."""
