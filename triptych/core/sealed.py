@@ -101,12 +101,13 @@ def read_lines(path: Path | str) -> list[dict[str, Any]]:
         lines = [line for line in Path(path).read_bytes().decode("utf-8").split("\n") if line]
     except UnicodeDecodeError as error:
         raise Damaged(f"{path} is damaged ({error}); delete it and run again") from error
+    sealed = any(map(_CHECK.match, lines))
     for number, line in enumerate(lines, 1):
         try:
             values.append(read_line(line))
             match = _CHECK.match(line)
-            if match and (int(match.group(1)), int(match.group(2))) != (number, len(lines)):
-                raise ValueError(f"it is line {match.group(1)} of {match.group(2)}, found as {number} of {len(lines)}")
+            if sealed and not (match and match.group(1, 2) == (str(number), str(len(lines)))):
+                raise ValueError(f"it was not written as line {number} of {len(lines)}")
         except ValueError as error:
             raise Damaged(f"{path}, line {number}: damaged ({error}); delete the file and run again") from error
     if not values:
