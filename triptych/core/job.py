@@ -12,7 +12,8 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from triptych.core import sealed
+from triptych.core import live, sealed
+from triptych.core.paths import Paths
 
 THREAD_VARIABLES = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"),
@@ -33,6 +34,8 @@ DISK = {
 def job(snakemake) -> Iterator[logging.Logger]:
     """Set up a job: libraries keep to its threads, warnings and errors reach its log and the terminal.
 
+    Its process is recorded with what it writes, so that one which outlives its Snakemake can be named.
+
     Import what computes inside the `with` block: numeric libraries read their threads when they are imported.
     """
     for name in THREAD_VARIABLES:
@@ -41,8 +44,10 @@ def job(snakemake) -> Iterator[logging.Logger]:
     os.environ["HF_HUB_OFFLINE"] = "1"
     logger = start_logging(snakemake.log[0] if snakemake.log else None)
     started = time.monotonic()
+    what = " ".join([snakemake.rule, *(f"{name}={value}" for name, value in snakemake.wildcards.items())])
     try:
-        yield logger
+        with live.working(Paths.from_config(snakemake.config).live, what, snakemake.output):
+            yield logger
     except BaseException as error:
         told = _told(error, snakemake)
         if told is None:
@@ -62,8 +67,8 @@ def _told(error: BaseException, snakemake) -> str | None:
     if not isinstance(error, Exception):
         return None
     if isinstance(error, OSError) and error.errno in DISK:
-        place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror}; {DISK[error.errno]}, and run snakemake again, which keeps what is done"
+        place = error.filename or next(iter(snakemake.output), "results")
+        return f"{place}: {error.strerror}; {DISK[error.errno]}, and run snakemake again, which keeps what is done"
     if removed := _remove_damaged(snakemake):
         listed = "\n  ".join(removed)
         return f"damaged files were removed; run snakemake again, which makes them anew:\n  {listed}"
