@@ -215,8 +215,8 @@ MATRIX = (
     Row(
         32,
         "A graphics card is asked for and there is none",
-        "`auto` goes on without; a number stops with what to do",
-        "a machine without a card; CUDA_VISIBLE_DEVICES empty",
+        "Said before the run, which goes on without; a job that a cluster gave a card it cannot see stops, with what to do",
+        "a machine without a card, a study with `gpus: 2`",
     ),
     Row(
         33,

@@ -157,7 +157,5 @@ def test_kills_lose_nothing(victim, undisturbed, tmp_path, capsys):
     assert not list(killing.workflow.path().rglob("*.parts"))
     with capsys.disabled():
         each = ", ".join(f"{count} {name}" for name, count in sorted(killing.killed.items()))
-        print(
-            f"\n{killing.killed.total()} kills of {victim} ({each}) in {killing.runs} runs of {killing.studies} studies: "
-            f"{len(after)} result files, 0 half ones, all equal to those of an undisturbed run"
-        )
+        print(f"\n{killing.killed.total()} kills of {victim} ({each}) in {killing.runs} runs:", end=" ")
+        print(f"{len(after)} result files, 0 half ones, all equal to those of an undisturbed run")

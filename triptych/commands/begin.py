@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,6 +87,11 @@ def told(*lines: str) -> None:
 
 def _begin(paths: Paths, study_files: list[Path | str], nolock: bool) -> None:
     study = f" --configfile {study_files[-1]}" if study_files else ""
+    if closed := without_rights(paths):
+        _stop(
+            f"there is no right to write in {', '.join(closed)}: change the rights, or set another `results`, "
+            "`media_dir` or `splits_dir` in the study file"
+        )
     try:
         run = live.begin_run(paths.root, paths.live, folder=str(Path.cwd()))
     except live.RunActive as active:
@@ -106,6 +112,13 @@ def _begin(paths: Paths, study_files: list[Path | str], nolock: bool) -> None:
         first = "end that job, or wait for it; then " if len(jobs) == 1 else "end those jobs; then " if jobs else ""
         run.end(keep=True)
         _stop(f"{who} and left Snakemake's lock: {first}`triptych unlock{study}`, and run again")
+
+
+def without_rights(paths: Paths) -> list[str]:
+    """Folders in which a run must write and may not: those of the study, as far as they exist, and Snakemake's own."""
+    wanted = (paths.root, f"{paths.media_dir}/{paths.study}", f"{paths.splits_dir}/{paths.study}", LOCKS.parent)
+    there = [next(one for one in (path, *path.parents) if one.exists()) for path in map(Path, wanted)]
+    return list(dict.fromkeys(str(one.absolute()) for one in there if not os.access(one, os.W_OK | os.X_OK)))
 
 
 #: What to do about a process of another host where the file system has no locks.
