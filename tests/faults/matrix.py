@@ -215,7 +215,7 @@ MATRIX = (
     Row(
         32,
         "A graphics card is asked for and there is none",
-        "Said before the run, which goes on without; a job that a cluster gave a card it cannot see stops, with what to do",
+        "Said before the run, which goes on without; on a cluster a job that cannot see its card stops and tells why",
         "a machine without a card, a study with `gpus: 2`",
     ),
     Row(
