@@ -140,18 +140,3 @@ def test_a_manifest_with_a_flipped_digit_is_damaged(tmp_path):
     path.write_text(path.read_text().replace("16000", "16001"))
     with pytest.raises(sealed.Damaged, match=r"a\.json is damaged"):
         Manifest.read(path)
-
-
-@pytest.mark.fault(3)
-def test_only_what_is_damaged_and_ours_is_removed(tmp_path):
-    root, other = tmp_path / "results", tmp_path / "mine.json"
-    for name, (write, _, _) in KINDS.items():
-        write(root / "whole" / name)
-        write(root / "cut" / name)
-        (root / "cut" / name).write_bytes((root / "cut" / name).read_bytes()[:-3])
-    other.write_text("{")
-    (root / "table.csv").write_text("a,b\n")
-    told = sealed.remove_damaged([*root.rglob("*.*"), other, root / "gone.json"], root)
-    assert len(told) == 3 and all("/cut/x." in line and "damaged" in line for line in told)
-    assert other.exists() and (root / "table.csv").exists()
-    assert not list((root / "cut").iterdir()) and len(list((root / "whole").iterdir())) == 3

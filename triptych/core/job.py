@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from triptych.core import live, sealed
+from triptych.core import damage, live
 from triptych.core.paths import Paths
 
 THREAD_VARIABLES = (
@@ -69,19 +69,13 @@ def _told(error: BaseException, snakemake) -> str | None:
     if isinstance(error, OSError) and error.errno in DISK:
         place = error.filename or next(iter(snakemake.output), "results")
         return f"{place}: {error.strerror}; {DISK[error.errno]}, and run snakemake again, which keeps what is done"
-    if removed := _remove_damaged(snakemake):
+    # Whatever it stopped over: inputs that are damaged explain it, and would stop the next run too.
+    root = Path(snakemake.config["results"], snakemake.config["study"])
+    if removed := damage.remove([*snakemake.input, *damage.named(error)], root):
         listed = "\n  ".join(removed)
         return f"damaged files were removed; run snakemake again, which makes them anew:\n  {listed}"
     # The package's own exceptions are messages.
     return str(error) if type(error).__module__.startswith("triptych.") else None
-
-
-def _remove_damaged(snakemake) -> list[str]:
-    """Whatever a job stopped over: inputs that are damaged explain it, and would stop the next run too."""
-    config = getattr(snakemake, "config", {})
-    if "results" not in config or "study" not in config:
-        return []
-    return sealed.remove_damaged(snakemake.input, Path(config["results"], config["study"]))
 
 
 class _LogFile(logging.FileHandler):

@@ -11,7 +11,6 @@ Files without a seal (older ones, or edited by hand and stripped of it) are read
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import re
@@ -20,7 +19,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from triptych.core import seal
 from triptych.core.files import replace_bytes, replace_text
 
 MAGIC = b"TRIPSEAL"
@@ -29,7 +27,16 @@ _CHECK = re.compile(r'\{"check": "(\d+)/(\d+) ([0-9a-f]{8})"(?:, |(?=\}))')
 
 
 class Damaged(ValueError):
-    """A file that is not what was written; the message names it."""
+    """A file that is not what was written; the message names it.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, path: Path | str, why: object, line: int | None = None) -> None:
+        self.path = Path(path)
+        place = f"{path}, line {line}: damaged" if line else f"{path} is damaged"
+        super().__init__(f"{place} ({why}); delete {'the file' if line else 'it'} and run again")
 
 
 def write_json(path: Path | str, value: Mapping[str, Any]) -> None:
@@ -57,7 +64,7 @@ def read_json(path: Path | str) -> Any:
                 raise ValueError("its checksum differs")
         return json.loads(text)
     except ValueError as error:
-        raise Damaged(f"{path} is damaged ({error}); delete it and run again") from error
+        raise Damaged(path, error) from error
 
 
 def write_lines(path: Path | str, values: Iterable[Mapping[str, Any]]) -> None:
@@ -100,7 +107,7 @@ def read_lines(path: Path | str) -> list[dict[str, Any]]:
         # Split at line feeds alone: JSON may hold U+2028 and others that `splitlines` would cut at.
         lines = [line for line in Path(path).read_bytes().decode("utf-8").split("\n") if line]
     except UnicodeDecodeError as error:
-        raise Damaged(f"{path} is damaged ({error}); delete it and run again") from error
+        raise Damaged(path, error) from error
     sealed = any(map(_CHECK.match, lines))
     for number, line in enumerate(lines, 1):
         try:
@@ -109,9 +116,9 @@ def read_lines(path: Path | str) -> list[dict[str, Any]]:
             if sealed and not (match and match.group(1, 2) == (str(number), str(len(lines)))):
                 raise ValueError(f"it was not written as line {number} of {len(lines)}")
         except ValueError as error:
-            raise Damaged(f"{path}, line {number}: damaged ({error}); delete the file and run again") from error
+            raise Damaged(path, error, number) from error
     if not values:
-        raise Damaged(f"{path} is damaged (it is empty); delete it and run again")
+        raise Damaged(path, "it is empty")
     return values
 
 
@@ -146,7 +153,7 @@ def read_table(path: Path | str, columns: list[str] | None = None, filters: list
         _verify_table(image)
         return pq.read_table(pa.BufferReader(image), columns=columns, filters=filters)
     except (ValueError, OSError, pa.ArrowException) as error:
-        raise Damaged(f"{path} is damaged ({error}); delete it and run again") from error
+        raise Damaged(path, error) from error
 
 
 def _footer(image: bytes) -> int:
@@ -169,41 +176,6 @@ def _verify_table(image: bytes) -> None:
     whole = zlib.crc32(memoryview(image)[at:], zlib.crc32(memoryview(image)[: at - 12]))
     if whole != int.from_bytes(image[at - 12 : at - 8], "big"):
         raise ValueError("its checksum differs")
-
-
-def verify(path: Path | str) -> None:
-    """Check a file by what its name ends in; endings without checksums pass.
-
-    Raises:
-        ValueError: it is damaged.
-        FileNotFoundError: no such file.
-    """
-    path = Path(path)
-    readers = {".json": read_json, ".jsonl": read_lines, ".parquet": read_table, ".h5": seal.verify}
-    if path.suffix in readers:
-        readers[path.suffix](path)
-
-
-def remove_damaged(paths: Iterable[Path | str], root: Path | str) -> list[str]:
-    """Remove the damaged ones of these files, as far as they lie under `root`, so that the next run makes them again.
-
-    Returns:
-        A line each: the file and how it showed.
-    """
-    removed = []
-    base = Path(root).resolve()
-    for path in sorted(map(Path, set(map(str, paths)))):
-        try:
-            if path.is_file() and path.resolve().is_relative_to(base):
-                verify(path)
-        except ValueError as error:
-            told = str(error).replace("; delete it and run again", "").replace("; delete the file and run again", "")
-            removed.append(told if str(path) in told else f"{path} is {told}")
-            with contextlib.suppress(OSError):
-                path.unlink()
-        except OSError:
-            continue
-    return removed
 
 
 def _crc(text: str) -> str:

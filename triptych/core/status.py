@@ -134,4 +134,4 @@ class Manifest:
         except sealed.Damaged:
             raise
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise sealed.Damaged(f"{path} is damaged ({error}); delete it and run again") from error
+            raise sealed.Damaged(path, error) from error

@@ -124,7 +124,7 @@ def read_transcripts(path: Path | str) -> dict[str, Transcript]:
         try:
             transcript = Transcript.from_dict(told)
         except (ValueError, KeyError, TypeError) as error:
-            raise sealed.Damaged(f"{path}, line {number}: damaged ({error}); delete the file and run again") from error
+            raise sealed.Damaged(path, error, number) from error
         found[transcript.video] = transcript
     return found
 
