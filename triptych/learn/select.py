@@ -152,7 +152,10 @@ def read_selection(path: Path | str) -> dict[str, Any]:
     Raises:
         SelectError: it was changed since.
     """
-    told = sealed.read_json(path)
+    try:
+        told = sealed.read_json(path)
+    except sealed.Damaged as error:
+        raise SelectError(f"{path} was changed after it was written; make the selection again") from error
     given = told.get("digest") if isinstance(told, dict) else None
     if given is None or digest_json({key: value for key, value in told.items() if key != "digest"}) != given:
         raise SelectError(f"{path} was changed after it was written; make the selection again")
