@@ -39,7 +39,7 @@ def started(paths: Paths) -> None:
     Raises:
         RunActive: another process has it.
     """
-    live.begin_run(paths.root, paths.live, folder=str(Path.cwd()))
+    live.begin_run(paths.root, paths.live, ran_in=str(Path.cwd()))
 
 
 def notes(paths: Paths, *, unlocks: bool = False) -> list[str]:
@@ -64,7 +64,7 @@ def orphans(root: str, jobs: list[live.Holder]) -> list[str]:
     return [
         f"note: {count} in {root}:",
         *_listed(jobs),
-        f"  A new job for the same file waits for {'it' if one else 'them'}, and takes over what is done. "
+        "  A new job for the same file waits for it and finds what it has done. "
         f"To end {'it' if one else 'them'}: {ending(jobs)}",
     ]
 
@@ -93,7 +93,7 @@ def _begin(paths: Paths, study_files: list[Path | str], nolock: bool) -> None:
             "`media_dir` or `splits_dir` in the study file"
         )
     try:
-        run = live.begin_run(paths.root, paths.live, folder=str(Path.cwd()))
+        run = live.begin_run(paths.root, paths.live, ran_in=str(Path.cwd()))
     except live.RunActive as active:
         if not nolock:
             _stop(

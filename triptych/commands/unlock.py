@@ -70,7 +70,7 @@ def _refuse(paths: Paths, run: live.Holder | None, jobs: list[live.Holder], forc
 
 def _ran_in(run: live.Run | None) -> list[Path]:
     """The folder that the killed run worked in, when it is another one than this."""
-    told = run.before.record.get("folder") if run and run.before else None
+    told = run.before.record.get("ran_in") if run and run.before else None
     return [Path(told)] if told and Path(told).resolve() != Path.cwd() else []
 
 

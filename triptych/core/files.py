@@ -15,9 +15,6 @@ from typing import Any
 
 from triptych.core import live
 
-#: Seconds after which a job says for whom it waits.
-PATIENCE = 3.0
-
 _log = logging.getLogger("triptych.files")
 
 
@@ -99,7 +96,7 @@ def sweep_temporary(folder: Path | str, older_than: float = 3600.0) -> int:
 
 
 @contextlib.contextmanager
-def writer_lock(path: Path | str, wait: float = 3600.0) -> Iterator[None]:
+def writer_lock(path: Path | str, wait: float = live.WAIT) -> Iterator[None]:
     """Hold the one writer's place of the artefact `path`; the kernel frees it when the holder dies.
 
     A job that outlived its Snakemake, or its node's place in a cluster, may still be writing: the second writer names
@@ -107,27 +104,20 @@ def writer_lock(path: Path | str, wait: float = 3600.0) -> Iterator[None]:
     held up.
 
     Raises:
-        TimeoutError: naming the holder (host, pid, since) when it does not end in time.
+        BusyError: naming the holder (host, pid, since) when it does not end in time.
     """
     path = Path(path)
     lock = path.parent / ".locks" / f"{path.name}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a+") as handle:
-        begun, said = time.monotonic(), False
+        waiting = live.Waiting(path, wait)
         while not (taken := live.take(handle)):
             if taken is None:
                 # Files are replaced whole, so two writers waste time but spoil nothing.
                 _log.warning("no locks in %s: run one Snakemake at a time there", lock.parent)
                 break
-            waited = time.monotonic() - begun
             handle.seek(0)
-            if waited > wait:
-                holder = handle.read().strip() or "unknown"
-                raise TimeoutError(f"{path} is being written by another process ({holder})")
-            if waited > PATIENCE and not said:
-                _log.warning("%s is being written by another process (%s): waiting for it", path, handle.read().strip())
-                said = True
-            time.sleep(0.1)
+            waiting.for_(handle.read().strip() or "unknown")
         handle.seek(0)
         handle.truncate()
         handle.write(live.told(live.myself()) + "\n")

@@ -6,6 +6,8 @@ results/{study}/.live/jobs/*.json        a process of a job each, removed at its
 The kernel frees the lock (flock) of a process that dies, however it dies and on whatever node, so a record that is
 locked has a living process and one that is not locked has none. On a file system without locks the record itself must
 do: its process is looked up where it is of this host, and of another host nobody can say.
+
+Two processes never do the same job at once: the later one waits for the earlier, whose results it then finds.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ import atexit
 import contextlib
 import errno
 import fcntl
+import hashlib
 import json
+import logging
 import os
 import socket
 import time
@@ -27,6 +31,10 @@ from typing import IO, Any, Literal
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 #: Looks at a record are locks of a moment: a run that begins tries again so often, so many seconds apart.
 TRIES, PAUSE = 20, 0.05
+#: Seconds after which a process says for whom it waits, and after which it gives up.
+PATIENCE, WAIT = 3.0, 3600.0
+
+_log = logging.getLogger("triptych.live")
 
 State = Literal["live", "dead", "unknown"]
 
@@ -70,6 +78,37 @@ class RunActive(RuntimeError):
     def __init__(self, root: str, holder: Holder) -> None:
         self.holder = holder
         super().__init__(f"a run is active in {root} ({holder})")
+
+
+class BusyError(TimeoutError):
+    """Another process writes the same and does not end in time."""
+
+
+class Waiting:
+    """The wait for another process: says once for whom, and gives up in the end.
+
+    Args:
+        what: that both want to write.
+        most: seconds until it gives up.
+    """
+
+    def __init__(self, what: Path | str, most: float = WAIT) -> None:
+        self.what, self.most, self._said, self._begun = what, most, False, time.monotonic()
+
+    def for_(self, holder: object) -> None:
+        """Wait a moment for a holder.
+
+        Raises:
+            BusyError: the time is over.
+        """
+        waited = time.monotonic() - self._begun
+        why = f"{self.what} is being written by another process ({holder})"
+        if waited > self.most:
+            raise BusyError(f"{why}, which did not end in {self.most:g} s; wait for it or end it, and run again")
+        if waited > PATIENCE and not self._said:
+            _log.warning("%s: waiting for it", why)
+            self._said = True
+        time.sleep(0.1)
 
 
 def told(record: Mapping[str, Any]) -> str:
@@ -195,32 +234,54 @@ def look(path: Path, *, sweep: bool = False) -> Holder | None:
             if sweep and state == "dead":
                 path.unlink(missing_ok=True)
             return Holder(path, record, state)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError:
         return Holder(path, {}, "unknown")
 
 
 @contextlib.contextmanager
-def working(folder: str, what: str, writes: Iterable[str] = ()) -> Iterator[None]:
-    """Record this process as a job that writes some files, until the block ends or the process dies.
+def working(folder: str, what: str, writes: Iterable[str] = (), wait: float = WAIT) -> Iterator[None]:
+    """Record this process as a job, until the block ends or the process dies; wait for an older one of the same job.
+
+    Args:
+        folder: of the records.
+        what: the job: its rule and its wildcards.
+        writes: the files that it writes.
+        wait: most seconds to wait for an older process.
 
     Raises:
+        BusyError: an older process does the same job and does not end.
         OSError: the record cannot be written.
     """
-    place = Path(folder) / "jobs"
+    place, listed = Path(folder) / "jobs", list(writes)[:3]
     place.mkdir(parents=True, exist_ok=True)
-    name = f"{socket.gethostname()}.{os.getpid()}.{time.time_ns()}.json"
+    job = hashlib.sha256(what.encode()).hexdigest()[:16]
+    name = f"{job}.{socket.gethostname()}.{os.getpid()}.{time.time_ns()}.json"
     path, temporary = place / name, place / f".{name}.new"
     with temporary.open("a+", encoding="utf-8") as handle:
         take(handle)
-        _write(handle, myself(what=what, writes=list(writes)[:3]))
-        # It has its name only when it is locked: a look never finds it without its process.
-        temporary.rename(path)
+        _write(handle, myself(what=what, writes=listed))
+        # One is recorded at a time, so that of two exactly one is the older.
+        with (place / ".lock").open("a") as gate:
+            with contextlib.suppress(OSError):
+                fcntl.flock(gate, fcntl.LOCK_EX)
+            older = sorted(place.glob(f"{job}.*.json"))
+            # It has its name only when it is locked: a look never finds it without its process.
+            temporary.rename(path)
         try:
+            _wait_for(older, Waiting(listed[0] if listed else what, wait))
             yield
         finally:
             path.unlink(missing_ok=True)
+
+
+def _wait_for(records: list[Path], waiting: Waiting) -> None:
+    for path in records:
+        while (holder := look(path, sweep=True)) is not None and holder.state == "live":
+            waiting.for_(holder)
+        if holder is not None and holder.state == "unknown":
+            _log.warning("%s may be being written by another process (%s)", waiting.what, holder)
 
 
 def _read(handle: IO[str]) -> dict[str, Any]:

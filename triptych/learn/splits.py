@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from triptych.core.config import Task
-from triptych.core.files import replace_text, writer_lock
+from triptych.core.files import replace_text
 from triptych.learn import ties
 from triptych.learn.labels import Labels, read_labels
 from triptych.learn.pairs import read_pairs
@@ -166,26 +166,24 @@ def update_splits(
         SplitError: the file contradicts the table or the study file; the message names the choices.
     """
     task = as_task(task)
-    # Rows are added to what is there: a job that outlived its run must not add others meanwhile.
-    with writer_lock(splits):
-        data = read_labels(labels).labelled()
-        before = read_splits(splits)
-        _same_groups(before, data, str(splits))
-        settled = ties.Settled()
-        if pairs is not None and task.duplicates == "refuse":
-            settled = ties.settle(read_pairs(pairs), data, _standing(before, data, task, str(splits)), _held(before))
-        used = data.without(settled.refused)
-        if len(used.classes) < 2:
-            raise SplitError(
-                f"{splits}: fewer than two classes are left beside near-duplicates; see `duplicates` in the docs"
-            )
-        wanted, notes = extend(before, used, task, str(splits), settled)
-        write_splits(splits, before + wanted)
-        if refused is not None:
-            ties.write_refused(refused, settled)
-        if duplicates is not None:
-            ties.write_table(duplicates, settled, data)
-        return [f"{len(wanted)} rows added to {len(before)}", *ties.notes(settled, data), *notes]
+    data = read_labels(labels).labelled()
+    before = read_splits(splits)
+    _same_groups(before, data, str(splits))
+    settled = ties.Settled()
+    if pairs is not None and task.duplicates == "refuse":
+        settled = ties.settle(read_pairs(pairs), data, _standing(before, data, task, str(splits)), _held(before))
+    used = data.without(settled.refused)
+    if len(used.classes) < 2:
+        raise SplitError(
+            f"{splits}: fewer than two classes are left beside near-duplicates; see `duplicates` in the docs"
+        )
+    wanted, notes = extend(before, used, task, str(splits), settled)
+    write_splits(splits, before + wanted)
+    if refused is not None:
+        ties.write_refused(refused, settled)
+    if duplicates is not None:
+        ties.write_table(duplicates, settled, data)
+    return [f"{len(wanted)} rows added to {len(before)}", *ties.notes(settled, data), *notes]
 
 
 def _held(before: Sequence[Split]) -> set[str]:

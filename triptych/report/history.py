@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import canonical_json, digest_json, replace_text, writer_lock
+from triptych.core.files import canonical_json, digest_json, replace_text
 
 
 def append_history(
@@ -31,14 +31,13 @@ def append_history(
     }
     run = digest_json([config_digest, told])
     path = Path(path)
-    with writer_lock(path):
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
-        if text and not text.endswith("\n"):
-            text += "\n"
-        earlier = read_history(path)
-        if earlier and earlier[-1].get("run") == run:
-            return False
-        replace_text(path, text + canonical_json({"run": run, "config": config_digest, "metrics": told}) + "\n")
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if text and not text.endswith("\n"):
+        text += "\n"
+    earlier = read_history(path)
+    if earlier and earlier[-1].get("run") == run:
+        return False
+    replace_text(path, text + canonical_json({"run": run, "config": config_digest, "metrics": told}) + "\n")
     return True
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import digest_bytes, writer_lock
+from triptych.core.files import digest_bytes
 from triptych.core.status import Manifest, Outcome, Refused, stop
 from triptych.speech import cues, rolling
 from triptych.speech.transcript import Transcript, write_transcripts
@@ -59,9 +59,8 @@ def transcribe_shard(
     problems = faults(params or {})
     if problems:
         raise ValueError("; ".join(problems))
-    with writer_lock(out):
-        transcripts = [transcript_of(video, source, language) for video in videos]
-        write_transcripts(out, transcripts)
+    transcripts = [transcript_of(video, source, language) for video in videos]
+    write_transcripts(out, transcripts)
     counts: dict[str, int] = {}
     for transcript in transcripts:
         counts[transcript.outcome.status] = counts.get(transcript.outcome.status, 0) + 1

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from triptych.core.files import writer_lock
 from triptych.core.status import Outcome
 from triptych.speech.transcript import Transcript, read_transcripts, write_transcripts
 
@@ -28,11 +27,10 @@ def resolve_shard(sources: Sequence[Mapping[str, str]], videos: Iterable[str], o
     Returns:
         Number of videos by winning source, those without text under their status.
     """
-    with writer_lock(out):
-        read = {source["name"]: read_transcripts(source["path"]) for source in sources}
-        resolved = [resolve(video, [read[source["name"]].get(video) for source in sources]) for video in videos]
-        # A key is for the source's own file: another key of the same text is no other text.
-        write_transcripts(out, [replace(one, key="") for one in resolved])
+    read = {source["name"]: read_transcripts(source["path"]) for source in sources}
+    resolved = [resolve(video, [read[source["name"]].get(video) for source in sources]) for video in videos]
+    # A key is for the source's own file: another key of the same text is no other text.
+    write_transcripts(out, [replace(one, key="") for one in resolved])
     counts: dict[str, int] = {}
     for transcript in resolved:
         name = transcript.source if transcript.outcome.ok else transcript.outcome.status
