@@ -99,6 +99,12 @@ def test_what_a_disk_refuses_is_one_line(place, number):
     assert "results/s/features/x.h5: " in stopped(rule(), OSError(number, os.strerror(number)))
 
 
+@pytest.mark.fault(3)
+def test_what_another_job_has_just_removed_is_told(place):
+    told = stopped(rule("results/s/gone.h5"), FileNotFoundError("results/s/gone.h5 is not there"))
+    assert "results/s/gone.h5 has gone since the run began" in told and "run snakemake again" in told
+
+
 def test_a_bug_is_raised_on_with_whole_inputs(place, capsys):
     whole = files(place / "results" / "s")
     assert stopped(rule(*whole), ZeroDivisionError("a bug")) is None

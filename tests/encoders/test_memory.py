@@ -82,6 +82,7 @@ class Greedy:
     card = ModelCard(name="greedy", modality="audio", arrays={"a": 1}, revision="none", licence="MIT", source="here")
     def __init__(self, params): pass
     def load(self, device):
+        import av  # libraries need address space of their own
         pages = int(open("/proc/self/statm").read().split()[0])
         resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (150 << 20),) * 2)
     def encode(self, batch):

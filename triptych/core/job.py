@@ -74,6 +74,9 @@ def _told(error: BaseException, snakemake) -> str | None:
     if removed := damage.remove([*snakemake.input, *damage.named(error)], root):
         listed = "\n  ".join(removed)
         return f"damaged files were removed; run snakemake again, which makes them anew:\n  {listed}"
+    gone = [one for one in snakemake.input if not Path(one).exists()]
+    if gone and isinstance(error, FileNotFoundError):
+        return f"{gone[0]} has gone since the run began (another job removes what is damaged); run snakemake again"
     # The package's own exceptions are messages.
     return str(error) if type(error).__module__.startswith("triptych.") else None
 
