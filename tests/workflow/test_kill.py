@@ -166,6 +166,9 @@ def test_kills_lose_nothing(victim, undisturbed, tmp_path, capsys):
     while killing.killed.total() < KILLS:
         assert killing.runs < 6 * KILLS + 20, f"only {killing.killed} in {killing.runs} runs"
         getattr(killing, f"round_of_{victim}")(KILLS)
+        if KILLS > 10:  # the long form shows how far it is
+            with capsys.disabled():
+                print(f"{killing.killed.total()} kills of {victim}, {killing.runs} runs", flush=True)
     killing.workflow.run()
     after = finals(killing.workflow)
     assert sorted(after) == sorted(undisturbed)
