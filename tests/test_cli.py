@@ -107,6 +107,7 @@ def test_check(folder):
     assert "  videos.csv: line 2: " in ran.stderr and "  other.yaml: shard: " in ran.stderr
 
 
+@pytest.mark.fault(23)
 def test_snakemake_makes_the_same_check(folder):
     (folder / "videos.csv").write_text("id,source,topic\na,x.mp4\n")
     command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--snakefile", str(CHECKOUT / "Snakefile")]

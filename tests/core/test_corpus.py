@@ -262,6 +262,7 @@ def test_odd_ids_become_slugs(table):
     assert len(corpus.by_slug) == len(odd) and all(corpus.by_slug[row.slug] is row for row in corpus.rows)
 
 
+@pytest.mark.fault(19)
 @given(st.text(min_size=1))
 def test_slugs_are_safe_names(id):
     slug = slug_of(id)
@@ -271,6 +272,7 @@ def test_slugs_are_safe_names(id):
     assert slug_of(slug) == slug
 
 
+@pytest.mark.fault(23)
 @given(st.binary(max_size=300))
 def test_any_bytes_give_a_table_or_its_faults(content):
     with tempfile.TemporaryDirectory() as folder:

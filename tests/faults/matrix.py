@@ -56,14 +56,17 @@ MATRIX = (
     Row(
         6,
         "One video of several is broken",
-        "The others go through to the metrics; the broken one is in the status table with stage and reason; exit 0",
-        "a text file named .mp4 among good clips, a whole run",
+        "The others go through to the metrics; the broken one is in the status table at each stage with its "
+        "reason; exit 0; at each stage ok + absent + failed + refused are the rows",
+        "nine broken, refused or missing files among 30 rows with four good clips, a whole run",
     ),
     Row(
         7,
         "All videos are broken, or one class alone has usable ones",
-        "The run stops before training, with the number of usable videos and where the reasons are",
-        "the same study with sources that are text, then with one class of them",
+        "Nothing usable: the features stop with the number of usable videos and the reasons, exit 1, no model"
+        " reads them and no report is written. One class alone: the model says that there was nothing to "
+        "learn from, gives the prior and covers no video",
+        "a study whose files are all text, then with good clips for one of two classes",
     ),
     Row(
         8,
@@ -99,7 +102,7 @@ MATRIX = (
         13,
         "One frame, fewer frames than keyframes, or all frames the same",
         "As many keyframes as there are different frames; nothing fails and nothing warns",
-        "videos of 1 frame, of 3 and of one colour",
+        "videos of 1 frame, of 3 and of 50 equal ones, where 4 keyframes are asked for",
     ),
     Row(
         14,
@@ -116,14 +119,15 @@ MATRIX = (
     Row(
         16,
         "A bomb of pixels, frames or seconds",
-        "`refused` from the header, without decoding",
-        "8192 x 8192 pixels, 800,000 s in three frames, more frames than the limit",
+        "`refused` from the header, without decoding, by a child with 1 GB of memory",
+        "a PNG of 16,000 x 16,000 pixels, 800,000 s in three frames, one frame more than the limit",
     ),
     Row(
         17,
         "The decoder hangs or crashes",
-        "The child that decodes is ended; the video is `failed` with the reason, the others go on",
-        "a child that sleeps, ignores SIGTERM, sends itself SIGSEGV",
+        "The child that decodes is ended; the video is `failed` with the reason, the others go on, the next "
+        "run tries it again",
+        "SIGSEGV and SIGSTOP to the real child; one that sleeps, or ignores SIGTERM",
     ),
     Row(
         18,
@@ -137,19 +141,20 @@ MATRIX = (
         19,
         "Ids that make odd file names",
         "Accepted under a safe name, the id kept; or listed as faults before any job",
-        "28 odd ids in one table, through check and a run",
+        "28 odd ids through a whole run, six without any safe form through check, random text",
     ),
     Row(
         20,
         "Ids, titles and paths that a shell, an option parser or a template would run",
         "Nothing is executed",
-        "`$(touch X)`, backticks, `;`, `--exec=`, `{}` in every column, a whole run",
+        "`$(touch X)`, backticks, `;`, `--exec=`, `{}`, `</script>` in ids, titles, file names, captions and "
+        "addresses, whole runs",
     ),
     Row(
         21,
         "Paths that lead out of the results",
-        "Nothing is written outside; results lie under safe names",
-        "`../x`, `/abs` as ids, a source that is a link to elsewhere",
+        "Nothing is written outside; results lie under safe names; names of the study that lead elsewhere are faults",
+        "`../x` and `/abs` as ids and names, a source that is a link to elsewhere, one above the table's folder",
     ),
     Row(
         22,
@@ -162,25 +167,27 @@ MATRIX = (
         23,
         "The table is no proper CSV file",
         "Every fault in one list with its line, exit 1, no traceback",
-        "24 files: encodings, delimiters, columns, ragged rows, quotes, control characters",
+        "26 files: encodings, delimiters, columns, ragged rows, quotes, invisible characters; random bytes",
     ),
     Row(
         24,
         "The study file has faults",
         "Every fault in one list with its place and the nearest valid key, exit 1, no traceback",
-        "unknown keys, types, ranges, a key twice, files that are not there",
+        "unknown keys, types, ranges, a key twice, YAML that runs something, names and files that are not there",
     ),
     Row(
         25,
         "Labels are missing, or a class has too few videos",
-        "Unlabelled rows are predicted, not learned from; a class without enough groups is named",
-        "tables with empty labels and a class of one video, also one that loses its videos",
+        "Unlabelled rows are predicted, not learned from; a class with too few groups stops the check or is "
+        "dropped and told; of a class whose videos are all lost nothing is learned, the others go on",
+        "tables with empty labels, one class, a class of one video, and one whose files are all broken",
     ),
     Row(
         26,
         "A download that cannot succeed",
         "`failed`, permanent, in the site's own words; asked once, and again only on request",
-        "an HTTP server on this machine: 404, 403, 410; sites' messages of private, removed, regional and age limits",
+        "an HTTP server on this machine: 404, 403; an extractor with sites' own messages of private, removed,"
+        " regional and age limits",
     ),
     Row(
         27,
@@ -198,7 +205,7 @@ MATRIX = (
         29,
         "The same file name on two hosts",
         "Two files, one a row",
-        "two addresses of the server that end alike",
+        "two servers, at 127.0.0.1 and 127.0.0.2, with addresses that end alike",
     ),
     Row(
         30,

@@ -138,14 +138,15 @@ def line(row: Row, cases: list[Case]) -> str:
 def page(ended: Mapping[tuple[int, str, str], Mapping[str, str]]) -> str:
     """The page of a run."""
     tests = marked()
-    lines, passed, missing = [], 0, []
+    lines, passed, missing = [], 0, defaultdict(list)
     for row in MATRIX:
         cases = tests.get(row.number, [])
         told = _told(row, cases, ended)
         passed += told.startswith("passed")
         if not told.startswith("passed"):
-            missing.append(f"{row.number} ({told})")
+            missing[told].append(str(row.number))
         lines.append(f"{line(row, cases)} {told} |")
+    others = "; ".join(f"{', '.join(numbers)} ({told})" for told, numbers in missing.items())
     nearest = [row for row in MATRIX if row.not_shown]
     head = HEAD.format(
         command=COMMAND,
@@ -154,7 +155,7 @@ def page(ended: Mapping[tuple[int, str, str], Mapping[str, str]]) -> str:
         tests=len({key[1:] for key in ended}),
         cases=len({case for cases in ended.values() for case in cases}),
         machine=f"Python {platform.python_version()} on {platform.system()}",
-        missing=f"\nThe others: {', '.join(missing)}.\n" if missing else "",
+        missing=f"\nThe others: {others}.\n" if missing else "",
         nearest="Not shown by any of them, since one machine cannot: "
         + "; ".join(f"{row.not_shown} (row {row.number} has what comes nearest)" for row in nearest)
         + ".",

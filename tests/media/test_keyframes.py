@@ -292,6 +292,7 @@ def test_even_positions_cover_crowded_and_sparse_times():
     assert len(candidates.pick_even(np.arange(100_000) / 25, 64, least=8)) == 64
 
 
+@pytest.mark.fault(15)
 def test_rotation_agrees_with_ffmpeg(bench, tmp_path):
     """The other decoder of the field turns pictures by itself."""
     import imageio_ffmpeg

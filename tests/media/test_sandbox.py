@@ -68,10 +68,12 @@ def test_refusal_is_handed_on():
     assert outcome(refuse).as_dict() == stop("refused", "too_long", "because").outcome.as_dict()
 
 
+@pytest.mark.fault(17)
 def test_hung_child_is_ended():
     assert outcome(time.sleep, 60, wall_seconds=0.3).reason == "timeout"
 
 
+@pytest.mark.fault(17)
 def test_child_that_ignores_sigterm_and_hangs_is_ended():
     def stubborn():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -81,6 +83,7 @@ def test_child_that_ignores_sigterm_and_hangs_is_ended():
     assert outcome(stubborn, wall_seconds=0.3).reason == "timeout"
 
 
+@pytest.mark.fault(17)
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL])
 def test_crash_names_the_signal(number):
 

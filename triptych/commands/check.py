@@ -167,10 +167,11 @@ def check_study(study: Study, corpus: Corpus) -> tuple[list[str], list[str]]:
         Faults, and notes on what is odd and no fault (sources that are not there, unlabelled rows).
     """
     faults = [*text_faults(study, corpus), *answer_faults(study), *relabel_faults(study, corpus)]
-    faults += _task_faults(study, corpus)
+    found, notes = _task_faults(study, corpus)
+    faults += found
     if study.min_ok_fraction > 0 and not any(row.source for row in corpus.rows) and _needs_media(study):
         faults.append("corpus: no row has a source, but encoders of the study read pictures or sound")
-    return faults, _notes(study, corpus)
+    return faults, [*_notes(study, corpus), *notes]
 
 
 def _needs_media(study: Study) -> bool:
@@ -216,8 +217,10 @@ def _crossmodal_faults(study: Study, encoders: dict[str, Any], installed: bool) 
     return faults
 
 
-def _task_faults(study: Study, corpus: Corpus) -> list[str]:
-    faults = []
+def _task_faults(study: Study, corpus: Corpus) -> tuple[list[str], list[str]]:
+    """What keeps tasks from being learned, and what is odd about their labels."""
+    faults: list[str] = []
+    notes: list[str] = []
     rows: list[dict[str, Any]] = []
     for name, task in study.tasks.items():
         before = len(faults)
@@ -246,14 +249,16 @@ def _task_faults(study: Study, corpus: Corpus) -> list[str]:
 
             rows = rows or [{"slug": row.slug, "line": row.line, "fields": row.fields} for row in corpus.rows]
             try:
-                labels = resolve(name, task, rows, {}).labelled()
+                found = resolve(name, task, rows, {})
+                labels = found.labelled()
+                notes += found.notes
                 faults += _decision_faults(study, name, len(labels.classes))
                 _held_against_splits(labels, task, Paths.of(study).splits(name))
             except TaskError as error:
                 faults.append(f"tasks.{name}: {str(error).removeprefix(f'task {name!r}: ')}")
             except SplitError as error:
                 faults.append(f"tasks.{name}: {error}")
-    return faults
+    return faults, notes
 
 
 def _decision_faults(study: Study, task: str, classes: int) -> list[str]:

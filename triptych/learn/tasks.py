@@ -5,6 +5,7 @@ Class lists are resolved here, in a job, never in the DAG. The result is `labels
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ __all__ = ["Labels", "TaskError", "as_task", "make_labels", "read_labels", "read
 VERSION = "2"
 #: Most names that a message lists.
 SHOWN = 8
+logger = logging.getLogger("triptych")
 
 
 class TaskError(ValueError):
@@ -52,6 +54,8 @@ def make_labels(
             video has no group or no predefined fold.
     """
     labels = resolve(name, as_task(task), rows, metadata or {}, relabelled or {})
+    for note in labels.notes:
+        logger.warning("%s", note)
     write_labels(out, labels)
     return labels
 

@@ -24,7 +24,7 @@ from triptych.core.status import STATES, Manifest
 from triptych.core.units import by_shard
 from triptych.report import cards, noted, results, sections, status_table
 
-VERSION = "1"
+VERSION = "2"
 
 TEMPLATE = Path(__file__).parent / "template"
 SCRIPTS = ("dom.js", "models.js", "results.js", "coverage.js", "videos.js", "main.js")

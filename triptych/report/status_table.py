@@ -22,6 +22,15 @@ from triptych.report.links import safe_source
 COLUMNS = ("video", "id", "source", "stage", "status", "reason", "message", "warnings")
 
 
+#: Why a video is unlabelled -> in words.
+UNLABELLED = {
+    "no_label": "no label",
+    "no_metadata": "the platform tells no label",
+    "no_group": "the platform tells no group",
+    "few_groups": "its class has too few groups for the folds",
+}
+
+
 class StatusError(RuntimeError):
     """Stages that do not account for every row of the table; the message names stage and videos."""
 
@@ -186,7 +195,8 @@ def _of_labels(path: str, refused: str) -> Iterator[tuple[str, Outcome]]:
         elif code.startswith("duplicate_of"):
             yield video, Outcome("refused", "duplicate", f"a near-duplicate of {rest or code.partition(':')[2]}")
         else:
-            yield video, Outcome("absent", code, "unlabelled: predicted by the model fitted on all labelled videos")
+            why = UNLABELLED.get(code, code)
+            yield video, Outcome("absent", code, f"{why}: predicted by the models fitted on all labelled videos")
 
 
 def _complete(stage: str, outcomes: Sequence[tuple[str, Outcome]], known: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from triptych.media.fetch_attempts import RunStop, record
 from .conftest import in_turn, parameters, refuse, serve
 
 
+@pytest.mark.fault(27)
 def test_tokens_of_failures(paths):
     params = parameters(retry_after_hours=12)
 
@@ -63,6 +64,7 @@ def test_some_429_are_waited_out(site, get, clip):
     assert get(f"{site.url}/a.mp4", run="r1", stop_after_429=3).outcome.ok
 
 
+@pytest.mark.fault(27)
 def test_repeated_429_stop_fetching_for_this_run(site, get, paths, clip):
     site.pages["/a.mp4"] = refuse(429)
     site.pages["/b.mp4"] = serve(clip)
@@ -140,6 +142,7 @@ def test_a_bot_check_stops_fetching_for_this_run(site, get, strange_site, clip):
     assert len(site.log) == 1
 
 
+@pytest.mark.fault(26)
 @pytest.mark.parametrize(
     "says, reason, transient",
     [

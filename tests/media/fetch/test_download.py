@@ -111,6 +111,7 @@ def test_an_unknown_host_is_transient(get):
     assert (ended.reason, ended.transient) == ("host_unknown", True)
 
 
+@pytest.mark.fault(28)
 def test_a_short_body_leaves_no_file_and_is_resumed(site, get, paths, clip):
     def short(handler):
         answer(handler, 200, clip[:100_000], "video/mp4", Content_Length=len(clip))
