@@ -47,9 +47,8 @@ def notes(paths: Paths, *, unlocks: bool = False) -> list[str]:
     run, jobs = live.active_run(paths.live), live.jobs(paths.live)
     if unlocks:
         lines = in_use(run, jobs)
-        return (
-            ["warning: Snakemake's locks are removed while", *lines, "`triptych unlock` refuses that"] if lines else []
-        )
+        first = f"warning: Snakemake's locks are removed, but someone works in {paths.root}:"
+        return [first, *lines, "  `triptych unlock` refuses that"] if lines else []
     if run:
         return [f"note: {_presence(run)} in {paths.root} ({run})"]
     return orphans(paths.root, jobs)
