@@ -38,8 +38,11 @@ test: $(VENV)/.test ## all tests but the browser's and the long ones; CORES at a
 test-browser: $(VENV)/.test ## opens the report in headless Chromium with hostile titles
 	$(BIN)/python -m pytest -q -m browser
 
-test-kill: $(VENV)/.test ## 40 random kills of jobs and 40 of snakemake, results compared byte for byte
-	TRIPTYCH_KILLS=40 $(BIN)/python -m pytest -q --timeout=0 tests/workflow/test_kill.py
+test-kill: $(VENV)/.test ## 100 random kills: 45 jobs, 45 snakemakes, 10 node daemons (where SLURM is); results compared byte for byte
+	TRIPTYCH_KILLS=45 $(BIN)/python -m pytest -q --timeout=0 tests/workflow/test_kill.py
+	@PATH=$$PATH:/usr/sbin; if command -v slurmctld >/dev/null && command -v munged >/dev/null; \
+	then TRIPTYCH_NODE_KILLS=10 $(BIN)/python -m pytest -q --timeout=0 -m slurm tests/slurm/test_kill_nodes.py; \
+	else echo "10 kills of node daemons were left out: apt-get install slurmctld slurmd slurm-client munge"; fi
 
 reliability: $(VENV)/.test ## runs the tests of the fault matrix (SLURM's where it is installed) and writes docs/reliability.md
 	$(BIN)/python -m pytest -q -n $(CORES) --dist loadscope -m "fault$(if $(shell PATH=$$PATH:/usr/sbin command -v slurmctld),, and not slurm) and not browser" --reliability docs/reliability.md

@@ -5,8 +5,8 @@ from triptych.core.job import job
 with job(snakemake):
     import yaml
 
-    from triptych.core import rows
-    from triptych.core.files import digest_json, read_json, replace_text
+    from triptych.core import rows, sealed
+    from triptych.core.files import digest_json, replace_text
     from triptych.core.paths import Paths
     from triptych.evaluate.modality import models_of
     from triptych.report import page
@@ -17,7 +17,7 @@ with job(snakemake):
     _, table = rows.of_table(study, ["title", "source"], snakemake.params.rows)
     replace_text(snakemake.output.config, yaml.safe_dump(study, sort_keys=False, allow_unicode=True))
     metrics = {
-        task: {model: read_json(paths.metrics(task, model)) for model in models_of(study, task)}
+        task: {model: sealed.read_json(paths.metrics(task, model)) for model in models_of(study, task)}
         for task in study["tasks"]
     }
     append_history(snakemake.output.history, digest_json(study), metrics)

@@ -154,6 +154,7 @@ def test_what_nvidia_smi_lists(tmp_path):
         assert os.environ[device.VISIBLE] == "MIG-c1"
 
 
+@pytest.mark.fault(32)
 def test_the_notice_before_a_run(monkeypatch):
     assert device.notice("auto", []) is None
     assert device.notice(0, ["words", "seen"]) == "No graphics card is used (gpus: 0): words, seen on the CPU"
@@ -174,6 +175,7 @@ def test_on_a_cluster_the_cards_are_the_nodes():
     assert device.notice("auto", [], cluster=True) is None
 
 
+@pytest.mark.fault(32)
 def test_a_job_that_was_given_a_card_and_sees_none_says_so(monkeypatch):
     assert device.granted("auto", {"gpu": 0}) == 0 and device.granted(2, {"gpu": 1}) == 0
     monkeypatch.setenv("SLURM_JOB_ID", "7")

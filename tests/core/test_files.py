@@ -1,6 +1,7 @@
 """Files are whole or not there: under kills, full disks, and two writers."""
 
 import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -10,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from triptych.core import files
 from triptych.core.files import (
     canonical_json,
     digest_bytes,
@@ -66,6 +66,7 @@ except OSError as error:
 
 
 @pytest.mark.parametrize("earlier", [None, b"earlier"])
+@pytest.mark.fault(4)
 def test_a_full_disk_is_one_clean_error_and_what_was_there_stays(tmp_path, earlier):
     path = tmp_path / "x.bin"
     if earlier:
@@ -88,6 +89,7 @@ while True:
 """
 
 
+@pytest.mark.fault(1)
 def test_a_killed_writer_leaves_a_whole_file(tmp_path):
     path = tmp_path / "x.bin"
     for round_ in range(6):
@@ -121,10 +123,11 @@ with writer_lock(sys.argv[1]):
 """
 
 
+@pytest.mark.fault(2, 33)
 def test_a_second_writer_is_told_who_holds_the_place(tmp_path):
     process = python(HOLDER, str(tmp_path / "x"), "60")
     process.stdout.readline()
-    with pytest.raises(TimeoutError, match=f"pid {process.pid} since"), writer_lock(tmp_path / "x", wait=0.2):
+    with pytest.raises(TimeoutError, match=f"pid {process.pid}, since"), writer_lock(tmp_path / "x", wait=0.2):
         pass
     with writer_lock(tmp_path / "y", wait=0.2):
         pass
@@ -134,6 +137,7 @@ def test_a_second_writer_is_told_who_holds_the_place(tmp_path):
         pass  # the kernel has freed the place of the dead
 
 
+@pytest.mark.fault(2)
 def test_a_second_writer_waits(tmp_path):
     process = python(HOLDER, str(tmp_path / "x"), "0.5")
     process.stdout.readline()
@@ -143,11 +147,12 @@ def test_a_second_writer_waits(tmp_path):
     assert (Path(tmp_path) / ".locks" / "x.lock").exists()
 
 
+@pytest.mark.fault(38)
 def test_a_file_system_without_locks_holds_nobody_up(tmp_path, monkeypatch, caplog):
     def flock(handle, operation):
         raise OSError(errno.ENOSYS, "Function not implemented")
 
-    monkeypatch.setattr(files.fcntl, "flock", flock)
-    with files.writer_lock(tmp_path / "a.h5"):
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with writer_lock(tmp_path / "a.h5"):
         (tmp_path / "a.h5").write_text("done")
     assert "no locks in" in caplog.text and (tmp_path / "a.h5").read_text() == "done"

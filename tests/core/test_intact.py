@@ -22,6 +22,7 @@ def safetensors(numbers: bytes, length: int | None = None) -> bytes:
     return len(header).to_bytes(8, "little") + header + numbers
 
 
+@pytest.mark.fault(31)
 def test_safetensors_must_be_whole(tmp_path):
     path = tmp_path / "model.safetensors"
     path.write_bytes(safetensors(b"numbers"))
@@ -53,6 +54,7 @@ def test_every_shard_that_an_index_names_must_be_there(tmp_path):
 
 
 @pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.fault(31)
 def test_plain_tensors_pass_and_a_payload_is_named(tmp_path, zipped, monkeypatch):
     torch = pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
@@ -69,12 +71,14 @@ def test_plain_tensors_pass_and_a_payload_is_named(tmp_path, zipped, monkeypatch
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.fault(31)
 def test_a_bare_pickle_of_every_protocol_tells_its_imports(tmp_path, protocol):
     path = tmp_path / "pytorch_model.bin"
     path.write_bytes(pickle.dumps({"a": Payload()}, protocol))
     assert "posix.system" in intact.faults(tmp_path, [path.name])[0]
 
 
+@pytest.mark.fault(31)
 def test_a_pickle_that_hides_its_imports_is_refused(tmp_path):
     path = tmp_path / "pytorch_model.bin"
     # The name `torch.Size` is pushed and dropped again, above the names that are really taken.

@@ -39,6 +39,7 @@ def test_rows_are_complete_and_leave_room_for_snakemake():
         assert row.mem_mb_video is not None and row.runtime_video is not None, rule
 
 
+@pytest.mark.fault(18)
 def test_a_job_asks_for_its_videos_and_a_further_attempt_for_twice_as_much():
     row = TABLE["embed_shard"]
     needs = Needs({}, 0)("embed_shard", videos=lambda wildcards: ["a"] * 200)

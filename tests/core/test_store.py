@@ -159,6 +159,7 @@ def test_a_column_sees_values_that_changed_places(tmp_path, dtype, width):
             assert read_column(path, "x").damaged == {"a"}, (row, first, second)
 
 
+@pytest.mark.fault(3)
 def test_any_change_outside_the_columns_is_seen_before_hdf5_is(shard):
     """HDF5 loops over some zeroed metadata: no such byte may reach it."""
     content = shard.read_bytes()
@@ -176,6 +177,7 @@ def test_any_change_outside_the_columns_is_seen_before_hdf5_is(shard):
                 seal.verify(shard)
 
 
+@pytest.mark.fault(3)
 def test_flipped_bits_never_give_a_wrong_entry(shard, entries):
     content = shard.read_bytes()
     generator = np.random.default_rng(7)
@@ -189,6 +191,7 @@ def test_flipped_bits_never_give_a_wrong_entry(shard, entries):
     assert seen["whole"] and seen["some"], seen
 
 
+@pytest.mark.fault(3)
 def test_a_zeroed_stretch_never_gives_a_wrong_entry(shard, entries):
     content = shard.read_bytes()
     for start in range(0, len(content), max(1, len(content) // 60)):
@@ -197,6 +200,7 @@ def test_a_zeroed_stretch_never_gives_a_wrong_entry(shard, entries):
         column_or_damaged(shard, entries)
 
 
+@pytest.mark.fault(3)
 def test_a_cut_file_is_refused(shard, entries):
     content = shard.read_bytes()
     for length in (0, 1, 100, len(content) // 2, len(content) - 1):
@@ -204,6 +208,7 @@ def test_a_cut_file_is_refused(shard, entries):
         assert damaged_or_right(shard, entries) == "whole"
 
 
+@pytest.mark.fault(3)
 def test_damage_of_one_array_costs_its_entries_only(tmp_path):
     spans = np.zeros((400, 2))
     kept = {video: Entry(video, "k", arrays={"x": np.full((400, 64), number, np.float64)}, times={"x": spans})
@@ -287,6 +292,7 @@ except OSError as error:
 """
 
 
+@pytest.mark.fault(4)
 def test_a_full_disk_is_one_clean_error_and_the_earlier_file_stays(shard, entries):
     before = shard.read_bytes()
     ran = subprocess.run([sys.executable, "-c", FULL, str(shard)], capture_output=True, text=True)

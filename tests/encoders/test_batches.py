@@ -43,6 +43,7 @@ class Card:
         return [base.Encoded({"a": np.ones((1, 1))}, {"a": np.zeros((1, 2))}) for _ in batch]
 
 
+@pytest.mark.fault(18)
 def test_a_batch_halves_and_the_size_that_worked_is_kept(caplog):
     device = Card(room=5)
     runner = Runner(device, 32)
@@ -57,6 +58,7 @@ def test_a_batch_halves_and_the_size_that_worked_is_kept(caplog):
     ]
 
 
+@pytest.mark.fault(18)
 def test_what_does_not_fit_alone_is_that_videos_outcome_and_does_not_slow_the_others():
     device = Card(room=8)
     runner = Runner(device, 8)
@@ -72,6 +74,7 @@ def test_what_does_not_fit_alone_is_that_videos_outcome_and_does_not_slow_the_ot
     runner.check()
 
 
+@pytest.mark.fault(18)
 def test_when_nothing_fits_the_job_fails():
     runner = Runner(Card(room=0), 4)
     runner.encode([Item(number) for number in range(3)])
@@ -259,6 +262,7 @@ def test_notes_and_arrays_must_be_what_they_say(studio, module):
         embed(studio, {"use": "memory_encoders:Words"})
 
 
+@pytest.mark.fault(18)
 def test_a_video_that_did_not_fit_is_tried_again(studio, module):
     encoder = {"use": "memory_encoders:Full", "batch": 4}
     counts = embed(studio, encoder)

@@ -222,8 +222,8 @@ MATRIX = (
     Row(
         32,
         "A graphics card is asked for and there is none",
-        "`auto` goes on without; a number stops with what to do",
-        "a machine without a card; CUDA_VISIBLE_DEVICES empty",
+        "Said before the run, which goes on without; on a cluster a job that cannot see its card stops and tells why",
+        "a machine without a card, a study with `gpus: 2`",
     ),
     Row(
         33,

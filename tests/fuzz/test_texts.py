@@ -6,10 +6,11 @@ from fuzz.damage import damaged, json_lines, words
 from fuzz.target import target, tried
 from hypothesis import strategies as st
 
+from triptych.core.files import DamagedFile
 from triptych.learn.text import read_transcripts as read_words
 from triptych.speech.captions import transcript_of
 from triptych.speech.shelf import Shelf
-from triptych.speech.transcript import Segment, Transcript, TranscriptError, read_transcripts, write_transcripts
+from triptych.speech.transcript import Segment, Transcript, read_transcripts, write_transcripts
 
 VTT = (
     b"WEBVTT - a title\nKind: captions\nLanguage: en\n\nSTYLE\n::cue {}\n\nNOTE x\n\n1\n00:00:01.000 --> 00:00:03.500"
@@ -75,7 +76,7 @@ def test_any_cues_are_read(folder, text, cues):
 def test_damaged_transcripts_are_named_with_their_line(folder, content):
     path = folder / "0.jsonl"
     path.write_bytes(content)
-    found = tried(TranscriptError, (path,), read_transcripts, path)
+    found = tried(DamagedFile, (path,), read_transcripts, path)
     for one in (found or {}).values():
         assert isinstance(one.text, str)
         assert isinstance(one.usable, bool)
@@ -84,7 +85,7 @@ def test_damaged_transcripts_are_named_with_their_line(folder, content):
         assert {name: one.text for name, one in read_transcripts(folder / "again.jsonl").items()} == {
             name: one.text for name, one in found.items()
         }
-    tried(TranscriptError, (path,), read_words, [path])
+    tried(DamagedFile, (path,), read_words, [path])
 
 
 @target(content=json_lines(LINE, NONE), spare=json_lines(LINE))

@@ -1,12 +1,12 @@
 """Learning curves: shares of groups, tested on whole folds, for every model that is trained."""
 
-import json
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
 from learn.world import World, planted, table
 
+from triptych.core import sealed
 from triptych.core.config import Study
 from triptych.core.study import StudyError, parse_study
 from triptych.learn import curve, predict
@@ -56,7 +56,7 @@ def test_more_films_teach_more_and_the_end_is_the_model_itself(world, tmp_path):
     found = world.run("weak", model)
     right = [all(row["decision"] == row["truth"] for row in rows.values()) for rows in found.values()]
     assert scores[-1] == pytest.approx(np.mean(right))
-    assert json.loads((tmp_path / "c.json").read_text()) == told
+    assert sealed.read_json(tmp_path / "c.json") == told
     texts = [one.text for one in ET.parse(tmp_path / "c.svg").iter("{http://www.w3.org/2000/svg}text")]
     assert "accuracy, %" in texts and "96" in texts
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from learn.world import World, accuracy, planted, read, table
 
+from triptych.core import sealed
 from triptych.core.files import digest_json
 from triptych.core.study import StudyError, parse_study
 from triptych.evaluate import modality
@@ -67,7 +68,7 @@ def rewrite(path, change) -> None:
 @pytest.mark.parametrize("by", ["log_loss", "accuracy", "macro_f1", "micro_f1"])
 def test_the_best_by_inner_rows_is_taken_for_each_repeat_seed_and_fold(one, tmp_path, by):
     told = choose(one, params={"by": by})
-    assert json.loads((tmp_path / "best.json").read_text()) == told
+    assert sealed.read_json(tmp_path / "best.json") == told
     assert [(fold["repeat"], fold["seed"], fold["fold"]) for fold in told["folds"]] == [
         (repeat, 3 + repeat + 1000 * run, fold) for repeat in range(2) for run in range(2) for fold in range(3)
     ]

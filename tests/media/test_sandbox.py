@@ -95,6 +95,7 @@ def test_crash_names_the_signal(number):
     assert (ended.status, ended.reason) == ("failed", "crashed") and number.name in ended.message
 
 
+@pytest.mark.fault(18)
 def test_too_much_memory():
     def greedy():
         return Answer({"sum": float(np.ones(60_000_000).sum())})
@@ -104,6 +105,7 @@ def test_too_much_memory():
     assert run(greedy, memory_mb=2000).data["sum"] == 6e7
 
 
+@pytest.mark.fault(18)
 def test_killed_by_the_system_counts_as_memory():
     assert outcome(lambda: os.kill(os.getpid(), signal.SIGKILL)).reason == "out_of_memory"
 
@@ -112,6 +114,7 @@ def test_too_large_an_answer_is_ended():
     assert outcome(lambda: Answer(arrays={"a": np.zeros(40_000_000)}), memory_mb=256).reason == "out_of_memory"
 
 
+@pytest.mark.fault(4)
 def test_full_disk_is_no_property_of_the_video():
     def full():
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -148,6 +148,7 @@ class Small:
         return base.Spoken((Segment(0, 1, "few words"),), languages={"en": 30.0, "fr": 10.0})
 
 
+@pytest.mark.fault(18)
 def test_out_of_memory_halves_the_batch_for_good(sounds, source, monkeypatch):
     monkeypatch.setitem(base.RECOGNISERS, "faster-whisper", f"{__name__}:Small")
     monkeypatch.setattr(base, "find", lambda use: Small)

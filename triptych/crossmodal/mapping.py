@@ -25,9 +25,10 @@ from typing import Any
 
 import numpy as np
 
+from triptych.core import sealed
 from triptych.core.config import Mapping as Section
 from triptych.core.config import Task
-from triptych.core.files import replace_json, replace_text
+from triptych.core.files import replace_text
 from triptych.crossmodal import mappers, nulls, picture
 from triptych.crossmodal.mapping_table import METRICS, rounded, table
 from triptych.evaluate import retrieval
@@ -218,7 +219,7 @@ def run_mapping(
         told = measure(corpus, section, bootstrap, seed)
     told = {"name": name, "task": section.task, **told}
     _refuse_empty(name, told)
-    replace_json(json, rounded(told))
+    sealed.write_json(json, rounded(told))
     replace_text(csv, table(told))
     picture.draw(svg, told, f"{name}: {section.task}")
     return told

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from triptych.core import sealed
 from triptych.core.config import Match
-from triptych.core.files import digest_json, replace_json, writer_lock
+from triptych.core.files import digest_json, writer_lock
 from triptych.core.paths import Paths
 from triptych.core.status import Outcome
 from triptych.core.store import DamagedStore, Entry, read_store, write_store
@@ -103,7 +104,7 @@ def match_videos(
     ]
     drawing.distributions(paths.match(name, "svg"), titles, "cosine of frames and text")
     tables.write(paths.match(name, "csv"), COLUMNS, sorted(lines, key=lambda one: (one["field"], one["video"])))
-    replace_json(paths.match(name, "json"), told)
+    sealed.write_json(paths.match(name, "json"), told)
     return told
 
 

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from triptych.core.files import read_json, replace_text
+from triptych.core import sealed
+from triptych.core.files import replace_text
 from triptych.evaluate.compute import STAGES
 from triptych.evaluate.metrics import identity
 from triptych.evaluate.modality import is_baseline, is_single, members, panels
@@ -81,7 +82,7 @@ def comparison(
     first = next(iter(found.values()))
     multi = any(one.multi for one in found.values())
     groups = groups_of(labels, first.videos, refused)
-    told = {name: read_json(path) for name, path in metrics.items()}
+    told = {name: sealed.read_json(path) for name, path in metrics.items()}
     for name, one in found.items():
         if any(told[name].get(key) != value for key, value in identity(one).items()):
             raise PredictionsError(f"metrics of {name!r} are of other labels or splits than its predictions; run again")

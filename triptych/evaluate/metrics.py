@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from triptych.core.files import digest_json, read_json, replace_json
+from triptych.core import sealed
+from triptych.core.files import digest_json
 from triptych.evaluate import calibration_curve, confusion, intervals, ranking, scores
 from triptych.evaluate.predictions import Predictions, groups_of, read
 
@@ -76,7 +77,7 @@ def evaluate_model(
     result |= measure(found, groups, int(evaluate["bootstrap"]), int(evaluate["seed"]))
     if selection is not None:
         result["selection"] = _selected(selection)
-    replace_json(out, result)
+    sealed.write_json(out, result)
     if csv is not None:
         confusion.write_csv(csv, found)
     if svg is not None:
@@ -89,7 +90,7 @@ def evaluate_model(
 
 def _selected(path: Path | str) -> dict[str, Any]:
     """Of a selection: its digest, the score it went by, and how often each candidate was taken."""
-    told = read_json(path)
+    told = sealed.read_json(path)
     times = Counter(one["chosen"] for one in told["folds"])
     return {"digest": told["digest"], "by": told["by"], "chosen": {one: times[one] for one in told["candidates"]}}
 

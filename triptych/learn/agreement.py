@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from triptych.core.files import replace_json
+from triptych.core import sealed
 from triptych.evaluate import confusion
 from triptych.evaluate.predictions import Predictions, Repeat
 
@@ -101,7 +101,7 @@ def write(
         raise ValueError("no video has both an existing and a zero-shot label")
     confusion.write_csv(csv, table, ("existing", "zero_shot"))
     confusion.draw(svg, table, axes_named=("existing", "zero-shot"))
-    replace_json(json, dict(facts))
+    sealed.write_json(json, dict(facts))
 
 
 def _matrix(labels: Sequence[tuple[str, ...]], classes: Sequence[str]) -> np.ndarray:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from triptych.core import sealed
 from triptych.core.config import Model, Task
-from triptych.core.files import replace_json
 from triptych.evaluate import learning_curve as scoring
 from triptych.evaluate.metrics import primary
 from triptych.evaluate.predictions import as_groups, read
@@ -104,7 +104,7 @@ def learning_curve(
         "groups": len(np.unique(groups.astype(str))),
         "points": points,
     }
-    replace_json(out, curve)
+    sealed.write_json(out, curve)
     scoring.draw(svg, curve, title or name)
     return curve
 

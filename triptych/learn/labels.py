@@ -9,7 +9,6 @@ reason `duplicate_of:VIDEO`.
 
 from __future__ import annotations
 
-import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,8 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from triptych.core.files import replace_bytes
-from triptych.core.parquet import read_table
+from triptych.core import parquet
 from triptych.core.refused import read_refused
 
 #: What the table must hold.
@@ -86,7 +84,6 @@ class Labels:
 def write_labels(path: Path | str, labels: Labels) -> None:
     """Write `labels.parquet`, whole or not at all; the same labels give the same bytes."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     table = pa.table(
         {
@@ -98,9 +95,7 @@ def write_labels(path: Path | str, labels: Labels) -> None:
             "line": pa.array(labels.lines, pa.int64()),
         }
     )
-    out = io.BytesIO()
-    pq.write_table(table, out, compression="zstd")
-    replace_bytes(path, out.getvalue())
+    parquet.write_table(path, table)
 
 
 def read_labels(path: Path | str, refused: Path | str | None = None, together: bool = False) -> Labels:
@@ -114,7 +109,7 @@ def read_labels(path: Path | str, refused: Path | str | None = None, together: b
     Raises:
         DamagedFile: one of both is none.
     """
-    table = read_table(path, COLUMNS).to_pydict()
+    table = parquet.read_table(path, COLUMNS).to_pydict()
     labels = [None if text is None else tuple(text.split(";")) for text in table["labels"]]
     reasons = list(table["reason"])
     told, tied = read_refused(refused)

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from triptych.core import sealed
 from triptych.core.config import Model, Task
-from triptych.core.files import replace_json
 from triptych.learn import balance as balancing
 from triptych.learn import decide, fusion, heads, seeds, select
 from triptych.learn.inputs import Block, FeatureBlock, SequenceBlock, assemble, covered
@@ -337,4 +337,4 @@ def _write_balance(path: Path | str, name: str, data: Labels, balanced: list[dic
     if Path(path).suffix == ".svg":
         balancing.draw(balancing.mean_of(rows, "before"), balancing.mean_of(rows, "after"), path, title=name)
     else:
-        replace_json(path, {"model": name, "classes": data.classes, "folds": balanced})
+        sealed.write_json(path, {"model": name, "classes": data.classes, "folds": balanced})

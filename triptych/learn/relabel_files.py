@@ -8,7 +8,6 @@ first; null where there is none), `score` (of the first), `label_source` (what l
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import logging
 import os
@@ -19,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from triptych.core.files import parse_json, replace_bytes
-from triptych.core.parquet import read_table
+from triptych.core import parquet
+from triptych.core.files import parse_json
 from triptych.core.status import Outcome
 
 _log = logging.getLogger("triptych.relabel")
@@ -93,7 +92,7 @@ def read(path: Path | str) -> Table:
         RelabelError: damaged.
     """
     try:
-        table = read_table(path, COLUMNS)
+        table = parquet.read_table(path, COLUMNS)
         facts = parse_json((table.schema.metadata or {})[b"triptych"])
         columns = {name: table.column(name).to_pylist() for name in table.column_names}
         scores = np.array([columns[f"score:{label}"] for label in facts["labels"]], dtype=np.float64).T
@@ -110,7 +109,7 @@ def scores(path: Path, labels: Sequence[str], wanted: set[str]) -> dict[str, lis
         return {}
     try:
         before = read(path)
-        keys = read_table(path, {"key": "text"}).column("key").to_pylist()
+        keys = parquet.read_table(path, {"key": "text"}).column("key").to_pylist()
     except RelabelError as error:
         _log.warning("%s", error)
         return {}
@@ -123,7 +122,6 @@ def scores(path: Path, labels: Sequence[str], wanted: set[str]) -> dict[str, lis
 def write(path: Path, table: list[dict], labels: Sequence[str], source: str, facts: Mapping[str, Any]) -> None:
     """Write the file whole; the same labels give the same bytes, however many of them were taken over."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     counts = {name: number for name, number in facts["counts"].items() if name not in ("computed", "taken_over")}
     told = json.dumps({**facts, "counts": counts}, sort_keys=True, ensure_ascii=False)
@@ -144,6 +142,4 @@ def write(path: Path, table: list[dict], labels: Sequence[str], source: str, fac
     for place, label in enumerate(labels):
         values = [None if row["scores"] is None else row["scores"][place] for row in table]
         columns[f"score:{label}"] = pa.array(values, pa.float64())
-    out = io.BytesIO()
-    pq.write_table(pa.table(columns).replace_schema_metadata({"triptych": told}), out, compression="zstd")
-    replace_bytes(path, out.getvalue())
+    parquet.write_table(path, pa.table(columns).replace_schema_metadata({"triptych": told}))

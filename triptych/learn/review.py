@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import read_json, replace_json, replace_text
+from triptych.core import sealed
+from triptych.core.files import replace_text
 from triptych.evaluate.guard import formula_safe, one_line
 from triptych.learn import agreement
 from triptych.learn.relabel_files import RelabelError, Table, read
@@ -245,7 +246,7 @@ def compare_labels(
 def read_checked(path: Path | str, sheet: Path | str, out: Path | str) -> dict[str, Any]:
     """Write what a filled sheet tells of the zero-shot labels in `path`."""
     facts = read_sheet(sheet, read(path)) | {"sheet": str(sheet)}
-    replace_json(out, facts)
+    sealed.write_json(out, facts)
     return facts
 
 
@@ -255,6 +256,6 @@ def facts_of(name: str, section: Mapping[str, Any], paths: Any) -> dict[str, Any
     kept = ("use", "model", "identity", "encoder", "template", "labels", "multi_label", "label_source", "counts")
     found = {"name": name, **{key: told.get(key) for key in kept}}
     found["sheet"] = paths.sheet(name)
-    found["agreement"] = read_json(paths.agreement(name, "json")) if section.get("against") else None
-    found["checked"] = read_json(paths.checked(name)) if section.get("checked") else None
+    found["agreement"] = sealed.read_json(paths.agreement(name, "json")) if section.get("against") else None
+    found["checked"] = sealed.read_json(paths.checked(name)) if section.get("checked") else None
     return found

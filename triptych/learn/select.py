@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from triptych.core import sealed
 from triptych.core.config import Model, Task
-from triptych.core.files import canonical_json, digest_json, read_json, replace_json
+from triptych.core.files import DamagedFile, canonical_json, digest_json
 from triptych.evaluate import scores
 from triptych.evaluate.predictions import Predictions, Repeat
 from triptych.learn import fusion, seeds
@@ -104,7 +105,7 @@ def select_model(
         "new": overall(found, by),
     }
     told["digest"] = digest_json(told)
-    replace_json(out, told)
+    sealed.write_json(out, told)
     return told
 
 
@@ -151,7 +152,10 @@ def read_selection(path: Path | str) -> dict[str, Any]:
     Raises:
         SelectError: it was changed since.
     """
-    told = read_json(path)
+    try:
+        told = sealed.read_json(path)
+    except DamagedFile as error:
+        raise SelectError(f"{path} was changed after it was written; make the selection again") from error
     given = told.get("digest") if isinstance(told, dict) else None
     if given is None or digest_json({key: value for key, value in told.items() if key != "digest"}) != given:
         raise SelectError(f"{path} was changed after it was written; make the selection again")

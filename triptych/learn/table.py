@@ -7,15 +7,14 @@ Columns: `video`, `role` (test: out-of-fold; inner: out-of-fold inside the train
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from triptych.core.files import DamagedFile, replace_bytes
-from triptych.core.parquet import read_table
+from triptych.core import parquet
+from triptych.core.files import DamagedFile
 
 ROLES = ("test", "inner", "new")
 #: Decimals of a stored probability: far below any meaning, above the noise of summation order.
@@ -77,7 +76,6 @@ def write_predictions(path: Path | str, parts: Sequence[Part], classes: Sequence
         ValueError: a probability that is no number in [0, 1].
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     columns: dict[str, list[np.ndarray]] = {name: [] for name in SCHEMA_NAMES}
     width, seen = len(classes), set()
@@ -109,9 +107,7 @@ def write_predictions(path: Path | str, parts: Sequence[Part], classes: Sequence
     for name, kind in _schema(pa).items():
         values = np.concatenate(columns[name]) if columns[name] else []
         arrays[name] = pa.array(values, kind)
-    out = io.BytesIO()
-    pq.write_table(pa.table(arrays), out, compression="zstd")
-    replace_bytes(path, out.getvalue())
+    parquet.write_table(path, pa.table(arrays))
 
 
 SCHEMA_NAMES = ("video", "role", "outer", "repeat", "seed", "class", "probability", "decision", "truth", "covered")
@@ -135,7 +131,7 @@ def read_predictions(path: Path | str, classes: Sequence[str], role: str | None 
     """
     kinds = dict.fromkeys(("video", "role", "class"), "text") | dict.fromkeys(("outer", "repeat", "seed"), "whole")
     kinds |= {"probability": "number", "decision": "truth", "truth": "truth?", "covered": "truth"}
-    table = read_table(path, kinds, only=None if role is None else ("role", role))
+    table = parquet.read_table(path, kinds, only=None if role is None else ("role", role))
     names = {name: table.column(name).to_numpy(zero_copy_only=False) for name in SCHEMA_NAMES}
     wanted, width = sorted(classes), len(classes)
     if len(table) and sorted(set(names["class"])) != wanted:

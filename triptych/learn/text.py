@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from triptych.core.files import parse_json
-from triptych.speech.transcript import TranscriptError, lines_of
+from triptych.core import sealed
+from triptych.core.files import DamagedFile
 
 #: Words of one letter count too; digits and apostrophes inside a word stay.
 TOKEN = r"(?u)\b\w[\w']*\b"
@@ -19,20 +19,16 @@ def read_transcripts(paths: Iterable[Path | str]) -> dict[str, str]:
     """Text of each video from transcript files (one JSON line a video): its segments joined by spaces.
 
     Raises:
-        TranscriptError: a line is damaged.
+        DamagedFile: naming file and line.
     """
     found: dict[str, str] = {}
     for path in paths:
-        for number, line in enumerate(lines_of(path), start=1):
-            if not line.strip():
-                continue
+        for number, one in enumerate(sealed.read_lines(path), start=1):
             try:
-                one = parse_json(line)
                 words = " ".join((segment.get("text") or "").strip() for segment in one.get("segments") or ())
                 found[one["video"]] = words.strip()
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                message = f"{path}, line {number}: damaged ({error}); delete the file and run again"
-                raise TranscriptError(message) from error
+            except (KeyError, TypeError, AttributeError) as error:
+                raise DamagedFile(path, error, number) from error
     return found
 
 

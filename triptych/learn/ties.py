@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import replace_json, replace_text
+from triptych.core import sealed
+from triptych.core.files import replace_text
 from triptych.evaluate.guard import formula_safe
 from triptych.learn.labels import Labels
 from triptych.learn.pairs import Pair
@@ -148,7 +149,9 @@ def write_refused(path: Path | str, settled: Settled) -> None:
     for video, tie in settled.refused.items():
         twin = tie.other if video == tie.video else tie.video
         told[video] = {"duplicate_of": twin, "by": "+".join(tie.by), "score": tie.score}
-    replace_json(path, {"refused": told, "tied": {one: root for one, root in settled.roots.items() if one != root}})
+    sealed.write_json(
+        path, {"refused": told, "tied": {one: root for one, root in settled.roots.items() if one != root}}
+    )
 
 
 def write_table(path: Path | str, settled: Settled, data: Labels) -> None:

@@ -13,12 +13,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from triptych.core import sealed
 from triptych.core.files import (
     digest_file,
     digest_json,
-    read_json,
     replace_bytes,
-    replace_json,
     temporary_name,
     writer_lock,
 )
@@ -43,7 +42,7 @@ def run_rule(stage: Stage, snakemake: Any) -> None:
     if stage == "probe":
         videos = _of_table(snakemake.params.sources, config["corpus"])
     else:
-        slugs = sorted(read_json(snakemake.input.probe)["videos"]) if sharded else [unit]
+        slugs = sorted(sealed.read_json(snakemake.input.probe)["videos"]) if sharded else [unit]
         videos = [{"slug": slug} for slug in slugs]
     outcomes = run_stage(
         stage,
@@ -114,7 +113,7 @@ def run_stage(
         said = f" ({manifest.outcome.reason}: {manifest.outcome.message})" if not manifest.outcome.ok else ""
         log.info("%s %s: %s%s [%d of %d]", stage, slug, manifest.outcome.status, said, number, len(videos))
     if shard is not None:
-        replace_json(paths.shard_manifest(stage, shard), {"stage": stage, "shard": shard, "videos": digests})
+        sealed.write_json(paths.shard_manifest(stage, shard), {"stage": stage, "shard": shard, "videos": digests})
     return outcomes
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import read_json
+from triptych.core import sealed
 from triptych.core.paths import Paths
 
 LEGEND = (
@@ -40,7 +40,7 @@ def section(study: Mapping[str, Any], paths: Paths) -> str:
     for name in study.get("mapping") or {}:
         place = Path(paths.mapping(name, "json"))
         if place.is_file():
-            parts.append(_one(name, read_json(place), Path(paths.mapping(name, "svg"))))
+            parts.append(_one(name, sealed.read_json(place), Path(paths.mapping(name, "svg"))))
     if not parts:
         return ""
     heading = '<section id="mapping" aria-labelledby="h-mapping"><h2 id="h-mapping">One feature from another</h2>'

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from triptych.core.files import read_json
+from triptych.core import sealed
 from triptych.core.hdf import DamagedStore
 from triptych.core.paths import Paths
 from triptych.core.store import read_store
@@ -52,7 +52,7 @@ def section(study: Mapping[str, Any], paths: Paths) -> str:
 
 
 def _match(name: str, told_of: Mapping[str, Any], study, paths: Paths, most: int) -> str:
-    told = read_json(paths.match(name, "json"))
+    told = sealed.read_json(paths.match(name, "json"))
     rows = [
         (f"{field}, {SCORES[score]}", one["used"], one[score])
         for field in told_of["text"]
@@ -72,7 +72,7 @@ def _match(name: str, told_of: Mapping[str, Any], study, paths: Paths, most: int
 
 
 def _imagine(name: str, told_of: Mapping[str, Any], study, paths: Paths, most: int) -> str:
-    told = read_json(paths.imagined_scores(name, "json"))
+    told = sealed.read_json(paths.imagined_scores(name, "json"))
     rows = [(words, told["used"], told[score]) for score, words in PAINTED.items()]
     lines = [f"<h3>{escape(name)}: pictures made from {escape(told['text'])}</h3>"]
     cut = f" {told['cut']} texts were longer than the pipeline reads; their ends play no part." if told["cut"] else ""

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from triptych.core import sealed
 from triptych.core.config import SEQUENCE_HEADS
-from triptych.core.files import read_json
 from triptych.core.paths import Paths
 from triptych.evaluate import confusion
 from triptych.evaluate.availability import by_availability
@@ -43,7 +43,7 @@ def task_view(
 
     section = study["tasks"][name]
     models = models_of(study, name)
-    metrics = {model: read_json(paths.metrics(name, model)) for model in models}
+    metrics = {model: sealed.read_json(paths.metrics(name, model)) for model in models}
     found = {model: read(paths.predictions(name, model), section["multi_label"]) for model in models}
     labels = read_labels(paths.labels(name), paths.refused(name))
     first = next(iter(metrics.values()))
@@ -76,7 +76,9 @@ def task_view(
         "reliability": {model: picture(paths.reliability(name, model)) for model in models},
         "curves": _curves(name, models, study, paths),
         "hints": _hints(name, study, paths),
-        "selected": {model: read_json(paths.selection(name, model)) for model in models if models[model].get("select")},
+        "selected": {
+            model: sealed.read_json(paths.selection(name, model)) for model in models if models[model].get("select")
+        },
         "decided": {model: decision(spec) for model, spec in models.items() if first["multi_label"]},
         "few_seeds": [row["model"] for row in rows if random(models[row["model"]]) and few(row)],
         "balance": _balances(name, models, paths),
@@ -133,7 +135,7 @@ def _curves(task: str, models: Mapping[str, Any], study: Mapping[str, Any], path
         {
             "model": name,
             "picture": picture(paths.curve(task, name, "svg")),
-            **read_json(paths.curve(task, name, "json")),
+            **sealed.read_json(paths.curve(task, name, "json")),
         }
         for name in models
         if name in study["evaluate"].get("curves", ())

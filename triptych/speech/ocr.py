@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from triptych.core import sealed
 from triptych.core.cells import count
 from triptych.core.config import nearest
-from triptych.core.files import digest_json, parse_json, replace_text, writer_lock
+from triptych.core.files import digest_json, writer_lock
 from triptych.core.paths import Paths
 from triptych.core.status import OK, Manifest, Outcome, Refused
 from triptych.core.weights import file_digest
@@ -285,8 +285,7 @@ def _models() -> list[Path]:
 
 
 def _write(path: Path, lines: Mapping[str, Mapping[str, Any]]) -> None:
-    text = [json.dumps(lines[video], sort_keys=True, ensure_ascii=False) for video in sorted(lines)]
-    replace_text(path, "".join(f"{line}\n" for line in text))
+    sealed.write_lines(path, (lines[video] for video in sorted(lines)))
 
 
 def _earlier(path: Path) -> dict[str, dict[str, Any]]:
@@ -298,7 +297,7 @@ def _earlier(path: Path) -> dict[str, dict[str, Any]]:
         return found
     for line in text.split("\n"):
         try:
-            told = parse_json(line)
+            told = sealed.read_line(line)
             Transcript.from_dict(told)
             found[told["video"]] = told
         except (ValueError, KeyError, TypeError, AttributeError):

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from triptych.core.files import digest_bytes, parse_json, replace_text, sweep_temporary, writer_lock
+from triptych.core import sealed
+from triptych.core.files import digest_bytes, replace_text, sweep_temporary, writer_lock
 from triptych.core.units import shard_of
 from triptych.speech.transcript import Transcript, write_transcripts
 
@@ -62,7 +63,7 @@ class Shelf:
                 if key is None or key.group(1) not in wanted:
                     continue
                 try:
-                    transcript = Transcript.from_dict(parse_json(line))
+                    transcript = Transcript.from_dict(sealed.read_line(line))
                 except (ValueError, KeyError, TypeError, AttributeError) as error:
                     _log.warning("%s has a damaged line (%s); its video is transcribed again", path, error)
                     continue

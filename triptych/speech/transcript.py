@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import parse_json, replace_text
+from triptych.core import sealed
+from triptych.core.files import DamagedFile
 from triptych.core.status import OK, Outcome
-
-
-class TranscriptError(ValueError):
-    """A file of transcripts that is damaged; the message names file and line."""
 
 
 @dataclass(frozen=True)
@@ -140,40 +136,24 @@ def _number(*values: Any) -> None:
 def write_transcripts(path: Path | str, transcripts: Iterable[Transcript]) -> None:
     """Write transcripts as JSON lines sorted by video, whole or not at all."""
     ordered = sorted(transcripts, key=lambda transcript: transcript.video)
-    lines = [json.dumps(one.as_dict(), sort_keys=True, ensure_ascii=False) for one in ordered]
-    replace_text(path, "".join(f"{line}\n" for line in lines))
+    sealed.write_lines(path, (one.as_dict() for one in ordered))
 
 
 def read_transcripts(path: Path | str) -> dict[str, Transcript]:
     """Read the transcripts of a shard, by video.
 
     Raises:
-        TranscriptError: a line is damaged.
+        DamagedFile: naming file and line.
         FileNotFoundError: no such file.
     """
     found: dict[str, Transcript] = {}
-    for number, line in enumerate(lines_of(path), start=1):
-        if not line:
-            continue
+    for number, told in enumerate(sealed.read_lines(path), start=1):
         try:
-            transcript = Transcript.from_dict(parse_json(line))
+            transcript = Transcript.from_dict(told)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise TranscriptError(f"{path}, line {number}: damaged ({error}); delete the file and run again") from error
+            raise DamagedFile(path, error, number) from error
         found[transcript.video] = transcript
     return found
-
-
-def lines_of(path: Path | str) -> list[str]:
-    """Lines of a file, split at line feeds alone: JSON may hold U+2028 and others that `splitlines` would cut at.
-
-    Raises:
-        TranscriptError: it is no text.
-        FileNotFoundError: no such file.
-    """
-    try:
-        return Path(path).read_text(encoding="utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise TranscriptError(f"{path}: damaged ({error}); delete the file and run again") from error
 
 
 @dataclass(frozen=True)

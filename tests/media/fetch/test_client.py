@@ -19,6 +19,7 @@ def cookie_file(folder, *lines):
     return path
 
 
+@pytest.mark.fault(40)
 def test_cookies_are_sent_and_appear_nowhere(site, get, clip, tmp_path, caplog, capfd):
     """The canary reaches the server it is for, and no file, log or terminal."""
     caplog.set_level("DEBUG")
@@ -42,6 +43,7 @@ def test_cookies_are_sent_and_appear_nowhere(site, get, clip, tmp_path, caplog, 
     assert not [one for one in recent if CANARY.encode() in one.read_bytes() and one.suffix != ".py"]
 
 
+@pytest.mark.fault(40)
 def test_cookies_stay_with_their_host(sites, get, clip, tmp_path):
     from .conftest import redirect
 
