@@ -68,7 +68,7 @@ rule comparisons:
 
 rule collect_status:
     input:
-        fetch=[PATHS.manifest("fetch", video) for video in PLAN.downloads],
+        fetch=PLAN.fetches(),
         media=[PLAN.manifests(stage) for stage in ("probe", "audio", "keyframes")],
         transcripts=[PLAN.transcripts(source) for source in ("text", *STUDY.shown)],
         summaries=[PLAN.summaries(summary) for summary in STUDY.summaries],

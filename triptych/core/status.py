@@ -133,3 +133,8 @@ class Manifest:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is damaged ({error}); delete it and run again") from error
+
+
+def write_shard(path: Path | str, stage: str, shard: str, digests: dict[str, str]) -> None:
+    """Write the manifest of a shard at a media stage: its videos, and the digests of their own manifests."""
+    replace_json(path, {"stage": stage, "shard": shard, "videos": digests})
