@@ -111,7 +111,7 @@ def test_downloads_of_a_shard_are_one_job(server, tmp_path):
         rows,
         unit="shard",
         fetch={"allow_private_hosts": True, "retries": 0, "keep_sources": False, "captions": []},
-        tasks={"topic": {"label": {"metadata": "extractor"}, "group": "film", "folds": 2}},
+        tasks={"topic": {"label": "topic", "group": {"metadata": "title"}, "folds": 2}},
     )
     wanted = ("media", *(f"results/small/fetch/dropped/shards/{shard}.json" for shard in shards))
     assert sum(job.startswith("fetch_video") for job in workflow.plan(*wanted)) == 2
@@ -138,5 +138,5 @@ def test_downloads_of_a_shard_are_one_job(server, tmp_path):
     assert {name: after[name] for name in before} == before
     assert not list(media.glob("*.media"))
 
-    # Labels from the platform read the manifests that the shards list.
+    # Groups from the platform are read from the manifests that the shards list.
     workflow.run("--", "results/small/tasks/topic/labels.parquet")
