@@ -127,6 +127,16 @@ class Plan:
         folder = f"{self.paths.root}/fetch/dropped"
         return f"{folder}/shards/{unit}.json" if self.per_shard else f"{folder}/{unit}.json"
 
+    def media(self) -> list[str]:
+        """What stands for the media stages of all units.
+
+        Where downloads are removed that mark alone, which follows the others: a batch of these (`--batch media=1/9`)
+        then downloads, decodes and removes its units, in place of downloading all before anything is removed.
+        """
+        dropped = self.dropped_sources()
+        units = self.units if not dropped else [unit for unit in self.units if not self._downloads(unit)]
+        return dropped + [self.stage(stage, unit) for stage in ("audio", "keyframes") for unit in units]
+
     def _downloads(self, unit: str) -> bool:
         return any(self.rows[video].is_url for video in self.members(unit))
 

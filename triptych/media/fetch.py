@@ -64,11 +64,11 @@ def run(row: dict[str, str], paths: Paths, params: dict[str, Any], used: int = 0
     """
     slug, url = row["slug"], row["source"]
     with writer_lock(paths.media(slug)):
-        manifest = _kept(paths, slug, url, params)
-        if manifest is None:
-            manifest = _fetch(paths, slug, url, params, tuple(allow))
+        kept = _kept(paths, slug, url, params)
+        manifest = kept or _fetch(paths, slug, url, params, tuple(allow))
         record(paths, slug, used, manifest.outcome, asked(url, params))
-        manifest.write(paths.manifest("fetch", slug))
+        if not kept:  # else its time stays that of the download
+            manifest.write(paths.manifest("fetch", slug))
     log.info("%s: %s %s", slug, manifest.outcome.status, manifest.outcome.message or "")
 
 
