@@ -22,6 +22,7 @@ if not workflow.config_settings.configfiles:
     configfile: f"{CHECKOUT}/config.yaml"
 
 
+from triptych.commands import begin
 from triptych.commands.check import load_or_exit
 from triptych.core import device, resources, versions
 from triptych.core.paths import Paths
@@ -40,6 +41,8 @@ config.clear()
 config.update(STUDY.model_dump(by_alias=True, mode="json"))
 workflow.register_resource("downloads", STUDY.fetch.concurrent)
 PATHS = Paths.of(STUDY)
+if workflow.is_main_process:
+    begin.begin_or_exit(PATHS, workflow.config_settings.configfiles or ())
 PLAN = Plan(STUDY, CORPUS)
 #: For wildcards of rules that this study needs not: no name begins with a hyphen, but any word may be one.
 NOTHING = "-"
@@ -124,3 +127,8 @@ if workflow.is_main_process:
         print(told, file=sys.stderr)
     if CLUSTER and (told := resources.notice(STUDY.unit, len(PLAN.rows), len(PLAN.shards))):
         print(told, file=sys.stderr)
+
+
+onstart:
+    # When Snakemake was called by another program its options were not to be seen before.
+    begin.started(PATHS)

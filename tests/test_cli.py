@@ -14,7 +14,7 @@ import pytest
 import yaml
 from support import CHECKOUT, ENVIRONMENT
 
-COMMANDS = ["table", "check", "plan", "status", "search", "export", "models", "doctor"]
+COMMANDS = ["table", "check", "plan", "status", "unlock", "search", "export", "models", "doctor"]
 #: What `triptych --help` must not import: each costs a noticeable part of a second.
 HEAVY = ["numpy", "pydantic", "yaml", "h5py", "cv2", "av", "pandas", "pyarrow", "sklearn", "torch", "snakemake", "rich"]
 
@@ -68,6 +68,7 @@ def test_help_imports_nothing_heavy():
     "arguments",
     [
         *(["nonsense"], ["table"], ["table", "none"], ["check", "-c", "none.yaml"], ["status", "-c", "none.yaml"]),
+        ["unlock", "-c", "none.yaml"],
         *(["plan", "nonsense"], ["export", "feature", "seen"], ["export", "features", "none"], ["export", "features"]),
         *(
             ["export", "features", "seen"],

@@ -1,4 +1,4 @@
-"""The command line beside Snakemake: `triptych table | check | plan | status | search | export | models | doctor`.
+"""The command line beside Snakemake: `triptych table | check | plan | status | unlock | search | ...`.
 
 Only typer is imported here; each command imports what it computes with when it is called.
 """
@@ -169,6 +169,33 @@ def status(
     if retry_failed:
         given = "" if configfile == DEFAULT else f" --configfile {configfile}"
         _say(f"what failed to download, or was ended by a limit, is due again; run: snakemake{given}")
+
+
+@app.command()
+def unlock(
+    configfile: ConfigFile = DEFAULT,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also when a process of another host is recorded that cannot be seen here.")
+    ] = False,
+) -> None:
+    """Remove the locks of a run that was killed; refuse while a run or a job of the study lives.
+
+    \b
+    triptych unlock
+    triptych unlock --configfile config/mine.yaml
+
+    Ends with 1 and names each process that works in the results (host, pid, since, SLURM job).
+    """  # noqa: D301
+    from triptych.commands import unlock as command
+    from triptych.core.paths import Paths
+    from triptych.core.study import StudyError, load_study
+
+    try:
+        lines = command.unlock(Paths.of(load_study(configfile)), force=force)
+    except (StudyError, command.InUseError, OSError) as error:
+        _stop(error)
+    for line in lines:
+        typer.echo(line)
 
 
 @app.command()

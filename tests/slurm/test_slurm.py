@@ -14,6 +14,8 @@ from runs import Run
 from support import CHECKOUT
 from trial import notes
 
+from triptych.core import live
+
 pytestmark = pytest.mark.slurm
 
 #: All that a run leaves but what holds seconds (benchmarks, comparison, report) and logs.
@@ -46,6 +48,11 @@ def at_once(started: list[dict], ended: list[dict]) -> dict[tuple[str, str], int
         running = [sum(step for _, step in sorted(listed)[: n + 1]) for n in range(len(listed))]
         most[card] = max(running)
     return most
+
+
+def two(jobs: list[live.Holder]) -> list[live.Holder]:
+    """Two jobs in the order of their starts, once there are two."""
+    return sorted(jobs, key=lambda job: job.record["restart"]) if len(jobs) == 2 else []
 
 
 def unfinished(study: Workflow) -> list[str]:
@@ -196,6 +203,13 @@ def test_a_job_that_outlives_its_nodes_daemon_is_not_done_twice(cluster, trials)
     other = next(node for node in cluster.nodes if node != first["node"])
     run.until(lambda: len(cluster.steps(other)) == 2, "the start on the other node")
     assert all(step.is_running() for step in left) and len(left) == 2
+    # Both are known by their job of SLURM, the second by its restart; the second says for whom it waits.
+    older, newer = run.until(lambda: two(live.jobs(str(study.path(".live")))), "the record of the second")
+    assert older.record["slurm_job"] == newer.record["slurm_job"] == first["job"]
+    assert (older.record["restart"], newer.record["restart"]) == (0, 1)
+    (log,) = study.path("logs", "embed-words").glob("*.log")
+    run.until(lambda: "waiting for it" in log.read_text(), "the second's word")
+    assert f"is being written by another process ({older})" in log.read_text()
     (run.folder / "go").touch()
     run.end()
     # The second waited for the first's place and took over what it had done.

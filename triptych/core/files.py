@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import hashlib
 import json
 import logging
@@ -15,8 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-#: What file systems without locks answer.
-NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+from triptych.core import live
 
 _log = logging.getLogger("triptych.files")
 
@@ -97,38 +94,30 @@ def sweep_temporary(folder: Path | str, older_than: float = 3600.0) -> int:
 
 
 @contextlib.contextmanager
-def writer_lock(path: Path | str, wait: float = 3600.0) -> Iterator[None]:
+def writer_lock(path: Path | str, wait: float = live.WAIT) -> Iterator[None]:
     """Hold the one writer's place of the artefact `path`; the kernel frees it when the holder dies.
 
-    A job that outlived its Snakemake may still be writing: the second writer waits `wait` seconds for it. On a file
-    system without locks (Lustre or NFS mounted so) it is not held up.
+    A job that outlived its Snakemake, or its node's place in a cluster, may still be writing: the second writer names
+    it in its log and waits `wait` seconds for it. On a file system without locks (Lustre or NFS mounted so) it is not
+    held up.
 
     Raises:
-        TimeoutError: naming the holder (host, pid, since) when it does not end in time.
+        BusyError: naming the holder (host, pid, since) when it does not end in time.
     """
     path = Path(path)
     lock = path.parent / ".locks" / f"{path.name}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a+") as handle:
-        deadline = time.monotonic() + wait
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        waiting = live.Waiting(path, wait)
+        while not (taken := live.take(handle)):
+            if taken is None:
+                # Files are replaced whole, so two writers waste time but spoil nothing.
+                _log.warning("no locks in %s: run one Snakemake at a time there", lock.parent)
                 break
-            except OSError as error:
-                if error.errno in NO_LOCKS:
-                    # Files are replaced whole, so two writers waste time but spoil nothing.
-                    _log.warning("no locks in %s (%s): run one Snakemake at a time there", lock.parent, error.strerror)
-                    break
-                if not isinstance(error, BlockingIOError):
-                    raise
-                if time.monotonic() > deadline:
-                    handle.seek(0)
-                    holder = handle.read().strip() or "unknown"
-                    raise TimeoutError(f"{path} is being written by another process ({holder})") from None
-                time.sleep(0.1)
+            handle.seek(0)
+            waiting.for_(handle.read().strip() or "unknown")
         handle.seek(0)
         handle.truncate()
-        handle.write(f"{socket.gethostname()} pid {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
+        handle.write(live.told(live.myself()) + "\n")
         handle.flush()
         yield

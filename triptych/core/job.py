@@ -11,6 +11,9 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from triptych.core import live
+from triptych.core.paths import Paths
+
 THREAD_VARIABLES = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"),
     *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
@@ -21,6 +24,8 @@ THREAD_VARIABLES = (
 def job(snakemake) -> Iterator[logging.Logger]:
     """Set up a job: libraries keep to its threads, warnings and errors reach its log and the terminal.
 
+    Its process is recorded with what it writes, so that one which outlives its Snakemake can be named.
+
     Import what computes inside the `with` block: numeric libraries read their threads when they are imported.
     """
     for name in THREAD_VARIABLES:
@@ -29,8 +34,10 @@ def job(snakemake) -> Iterator[logging.Logger]:
     os.environ["HF_HUB_OFFLINE"] = "1"
     logger = start_logging(snakemake.log[0] if snakemake.log else None)
     started = time.monotonic()
+    what = " ".join([snakemake.rule, *(f"{name}={value}" for name, value in snakemake.wildcards.items())])
     try:
-        yield logger
+        with live.working(Paths.from_config(snakemake.config).live, what, snakemake.output):
+            yield logger
     except BaseException as error:
         if not type(error).__module__.startswith("triptych."):
             logger.exception("%s stopped", snakemake.rule)

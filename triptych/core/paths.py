@@ -34,6 +34,11 @@ class Paths:
         """Folder of the study's results."""
         return f"{self.results}/{self.study}"
 
+    @property
+    def live(self) -> str:
+        """Records of who works in the results now."""
+        return f"{self.root}/.live"
+
     def media(self, video: str) -> str:
         """The download of a video, or the link to its local file."""
         return f"{self.media_dir}/{self.study}/{video}.media"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from triptych.core.config.resources import EVERY, LEAST_MB, TABLE, Resources
+from triptych.core.invocation import command_line
 
 #: Each attempt asks for this many times what the one before asked for.
 GROWTH = 2
@@ -129,11 +129,8 @@ def on_cluster(workflow: Any) -> bool:
     """
     if workflow.remote_exec:
         return True
-    frame = sys._getframe()
-    while frame is not None:
-        if frame.f_code.co_name == "args_to_api" and "args" in frame.f_locals:
-            return frame.f_locals["args"].executor not in (None, "local", "dryrun", "touch")
-        frame = frame.f_back
+    if (options := command_line()) is not None:
+        return options.executor not in (None, "local", "dryrun", "touch")
     # Another program calls Snakemake: executors that hand jobs on are given a number of jobs and no cores.
     return workflow.resource_settings.nodes is not None and workflow.resource_settings.cores is None
 

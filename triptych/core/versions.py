@@ -68,7 +68,7 @@ STAGES = {
 #: Files of a stage that are not Python.
 BESIDE = {"report": ["report/template"]}
 #: Parts of core that carry results nowhere: their change is no change of a stage.
-NOT_RESULTS = {"core/study.py", "core/paths.py", "core/job.py", "core/versions.py", "core/corpus.py"}
+NOT_RESULTS = {"core/study.py", "core/paths.py", "core/job.py", "core/live.py", "core/versions.py", "core/corpus.py"}
 
 
 @cache

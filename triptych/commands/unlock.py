@@ -1,0 +1,84 @@
+"""`triptych unlock`: what `snakemake --unlock` does, but never while a run or a job of the study lives."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from triptych.commands import begin
+from triptych.core import live
+from triptych.core.paths import Paths
+
+
+class InUseError(RuntimeError):
+    """Someone works in the results; the message names each process."""
+
+
+def unlock(paths: Paths, *, force: bool = False) -> list[str]:
+    """Remove what a killed run left: Snakemake's locks here and where it ran, and the records of dead processes.
+
+    Args:
+        paths: of the study.
+        force: also when a recorded process of another host may live, which only a file system without locks leaves
+            open; a process that is known to live is never overruled.
+
+    Returns:
+        What was done, in lines.
+
+    Raises:
+        InUseError: a run or a job lives, or may live.
+        OSError: a lock cannot be removed.
+    """
+    run = live.active_run(paths.live)
+    _refuse(paths, run, live.jobs(paths.live), force)
+    # Taking the run's own place shuts out a run that begins just now.
+    try:
+        mine = live.begin_run(paths.root, paths.live) if Path(paths.live).is_dir() else None
+    except live.RunActive as active:
+        raise InUseError(f"not unlocked: {active}") from None
+    lines = []
+    try:
+        if mine and mine.before:
+            lines.append(f"the run of {mine.before} was killed")
+        for folder in sorted({Path(), *_ran_in(mine)}):
+            locks = folder / begin.LOCKS
+            if locks.is_dir() and any(locks.iterdir()):
+                lines.append(f"removed Snakemake's locks in {locks}")
+            if locks.is_dir():
+                shutil.rmtree(locks)
+        swept = _sweep(paths, force)
+        if swept:
+            lines.append(f"removed {swept} record{'' if swept == 1 else 's'} of jobs that ended without a word")
+    finally:
+        if mine:
+            mine.end()
+    return lines or ["nothing was locked"]
+
+
+def _refuse(paths: Paths, run: live.Holder | None, jobs: list[live.Holder], force: bool) -> None:
+    found = [run, *jobs] if run else jobs
+    known = [holder for holder in found if holder.state == "live"]
+    if not found or (force and not known):
+        return
+    lines = [f"not unlocked: {paths.root} is in use", *begin.in_use(run, jobs)]
+    if known:
+        lines.append(f"wait for the end, or: {begin.ending(known)}")
+    else:
+        lines.append(f"{begin.NOBODY_KNOWS}. When none does: triptych unlock --force")
+    raise InUseError("\n".join(lines))
+
+
+def _ran_in(run: live.Run | None) -> list[Path]:
+    """The folder that the killed run worked in, when it is another one than this."""
+    told = run.before.record.get("ran_in") if run and run.before else None
+    return [Path(told)] if told and Path(told).resolve() != Path.cwd() else []
+
+
+def _sweep(paths: Paths, force: bool) -> int:
+    """Remove the records of jobs that have ended; with `force` also of those that nobody knows of."""
+    folder = Path(paths.live, "jobs")
+    before = len(list(folder.glob("*.json")))
+    for holder in live.jobs(paths.live, sweep=True):
+        if force and holder.state == "unknown":
+            holder.path.unlink(missing_ok=True)
+    return before - len(list(folder.glob("*.json")))

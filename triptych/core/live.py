@@ -1,0 +1,319 @@
+"""Who works in a study's results: the run of Snakemake and its jobs, each in a record that its process holds locked.
+
+results/{study}/.live/run.json           the run; the file stays, and is empty when no run is active
+results/{study}/.live/jobs/*.json        a process of a job each, removed at its end
+
+The kernel frees the lock (flock) of a process that dies, however it dies and on whatever node, so a record that is
+locked has a living process and one that is not locked has none. On a file system without locks the record itself must
+do: its process is looked up where it is of this host, and of another host nobody can say.
+
+Two processes never do the same job at once: the later one waits for the earlier, whose results it then finds.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Literal
+
+#: What file systems without locks answer.
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+#: Looks at a record are locks of a moment: a run that begins tries again so often, so many seconds apart.
+TRIES, PAUSE = 20, 0.05
+#: Seconds after which a process says for whom it waits, and after which it gives up.
+PATIENCE, WAIT = 3.0, 3600.0
+
+_log = logging.getLogger("triptych.live")
+
+State = Literal["live", "dead", "unknown"]
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A recorded process.
+
+    Attributes:
+        path: its record.
+        record: host, pid, since and what of it; empty when the record cannot be read.
+        state: `unknown` for one of another host on a file system without locks.
+    """
+
+    path: Path
+    record: Mapping[str, Any] = field(default_factory=dict)
+    state: State = "live"
+
+    def __str__(self) -> str:
+        return told(self.record)
+
+    @property
+    def line(self) -> str:
+        """What it does, and who it is."""
+        what, writes = self.record.get("what", "a process"), self.record.get("writes")
+        return f"{what}{f' -> {writes[0]}' if writes else ''} ({self})"
+
+    @property
+    def ending(self) -> str:
+        """The command that ends it."""
+        if job := self.record.get("slurm_job"):
+            return f"scancel {job}"
+        command = f"kill {self.record.get('pid', 'PID')}"
+        host = self.record.get("host")
+        return command if host in (None, socket.gethostname()) else f"{command} (on {host})"
+
+
+class RunActive(RuntimeError):
+    """Another run of Snakemake works in the same results."""
+
+    def __init__(self, root: str, holder: Holder) -> None:
+        self.holder = holder
+        super().__init__(f"a run is active in {root} ({holder})")
+
+
+class BusyError(TimeoutError):
+    """Another process writes the same and does not end in time."""
+
+
+class Waiting:
+    """The wait for another process: says once for whom, and gives up in the end.
+
+    Args:
+        what: that both want to write.
+        most: seconds until it gives up.
+    """
+
+    def __init__(self, what: Path | str, most: float = WAIT) -> None:
+        self.what, self.most, self._said, self._begun = what, most, False, time.monotonic()
+
+    def for_(self, holder: object) -> None:
+        """Wait a moment for a holder.
+
+        Raises:
+            BusyError: the time is over.
+        """
+        waited = time.monotonic() - self._begun
+        why = f"{self.what} is being written by another process ({holder})"
+        if waited > self.most:
+            raise BusyError(f"{why}, which did not end in {self.most:g} s; wait for it or end it, and run again")
+        if waited > PATIENCE and not self._said:
+            _log.warning("%s: waiting for it", why)
+            self._said = True
+        time.sleep(0.1)
+
+
+def told(record: Mapping[str, Any]) -> str:
+    """A process in words: `host n1, pid 12, since 2026-01-01 00:00:00, SLURM job 7, restart 1`."""
+    if not record:
+        return "its record cannot be read"
+    words = [f"host {record.get('host')}", f"pid {record.get('pid')}", f"since {record.get('since')}"]
+    if record.get("slurm_job"):
+        words.append(f"SLURM job {record['slurm_job']}")
+    if record.get("restart"):
+        words.append(f"restart {record['restart']}")
+    return ", ".join(words)
+
+
+def myself(**more: Any) -> dict[str, Any]:
+    """Host, process and job of this process; jobs that SLURM put in line again have the number of their restart."""
+    restart = os.environ.get("SLURM_RESTART_COUNT", "")
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "slurm_job": os.environ.get("SLURM_JOB_ID", ""),
+        "restart": int(restart) if restart.isdigit() else 0,
+        "born": _born(os.getpid()),
+        **more,
+    }
+
+
+def take(handle: IO, how: int = fcntl.LOCK_EX) -> bool | None:
+    """Lock an open file without waiting: False when another process holds it, None where there are no locks."""
+    try:
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno in NO_LOCKS:
+            return None
+        raise
+    return True
+
+
+class Run:
+    """The record of this process as the run of a study, held until it ends."""
+
+    def __init__(self, handle: IO[str], before: Holder, locked: bool) -> None:
+        self.path, self.locked, self._handle, self._pid = before.path, locked, handle, os.getpid()
+        #: The run before, when it did not end by itself (`kill -9`, a power cut).
+        self.before = before if before.record else None
+
+    def end(self, *, keep: bool = False) -> None:
+        """Free the place; `keep` leaves the record of the killed run before as it was."""
+        if self._handle.closed or self._pid != os.getpid():
+            return
+        with contextlib.suppress(OSError):
+            _write(self._handle, self.before.record if keep and self.before else {})
+        self._handle.close()
+        _runs.pop(self.path, None)
+
+
+#: The runs that this process is; a study each, so one in practice.
+_runs: dict[Path, Run] = {}
+
+
+def begin_run(root: str, folder: str, **more: Any) -> Run:
+    """Take the place of the one run that works in the results, until this process ends.
+
+    Args:
+        root: the results, as users call them.
+        folder: of the records.
+        **more: to be recorded too.
+
+    Raises:
+        RunActive: another process has it.
+        OSError: the record cannot be written.
+    """
+    path = Path(folder) / "run.json"
+    if path in _runs:
+        return _runs[path]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = path.open("a+", encoding="utf-8")
+    try:
+        for _ in range(TRIES):
+            if (locked := take(handle)) is not False:
+                break
+            time.sleep(PAUSE)
+        record = _read(handle)
+        holder = Holder(path, record, "live" if locked is False else "dead" if locked else _state(record))
+        if holder.state == "live":
+            raise RunActive(root, holder)
+        _write(handle, myself(**more))
+    except BaseException:
+        handle.close()
+        raise
+    run = _runs[path] = Run(handle, holder, bool(locked))
+    atexit.register(run.end)
+    return run
+
+
+def active_run(folder: str) -> Holder | None:
+    """The run that is active now, or nobody knows whether it is; None when there is none. Nothing is written."""
+    found = look(Path(folder) / "run.json")
+    # A file without locks keeps the record of a run that was killed; an empty one has no run.
+    return found if found and found.state != "dead" and (found.record or found.state == "live") else None
+
+
+def jobs(folder: str, *, sweep: bool = False) -> list[Holder]:
+    """Processes of jobs that live now, or of which nobody knows; with `sweep` the records of dead ones are removed."""
+    found = []
+    for path in sorted((Path(folder) / "jobs").glob("*.json")):
+        holder = look(path, sweep=sweep)
+        if holder and holder.state != "dead":
+            found.append(holder)
+    return found
+
+
+def look(path: Path, *, sweep: bool = False) -> Holder | None:
+    """The process of a record and whether it lives; None when there is no such record."""
+    try:
+        with path.open(encoding="utf-8") as handle:
+            free = take(handle, fcntl.LOCK_SH)
+            record = _read(handle)
+            state: State = "live" if free is False else "dead" if free else _state(record)
+            if sweep and state == "dead":
+                path.unlink(missing_ok=True)
+            return Holder(path, record, state)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except PermissionError:
+        return Holder(path, {}, "unknown")
+
+
+@contextlib.contextmanager
+def working(folder: str, what: str, writes: Iterable[str] = (), wait: float = WAIT) -> Iterator[None]:
+    """Record this process as a job, until the block ends or the process dies; wait for an older one of the same job.
+
+    Args:
+        folder: of the records.
+        what: the job: its rule and its wildcards.
+        writes: the files that it writes.
+        wait: most seconds to wait for an older process.
+
+    Raises:
+        BusyError: an older process does the same job and does not end.
+        OSError: the record cannot be written.
+    """
+    place, listed = Path(folder) / "jobs", list(writes)[:3]
+    place.mkdir(parents=True, exist_ok=True)
+    job = hashlib.sha256(what.encode()).hexdigest()[:16]
+    name = f"{job}.{socket.gethostname()}.{os.getpid()}.{time.time_ns()}.json"
+    path, temporary = place / name, place / f".{name}.new"
+    with temporary.open("a+", encoding="utf-8") as handle:
+        take(handle)
+        _write(handle, myself(what=what, writes=listed))
+        # One is recorded at a time, so that of two exactly one is the older.
+        with (place / ".lock").open("a") as gate:
+            with contextlib.suppress(OSError):
+                fcntl.flock(gate, fcntl.LOCK_EX)
+            older = sorted(place.glob(f"{job}.*.json"))
+            # It has its name only when it is locked: a look never finds it without its process.
+            temporary.rename(path)
+        try:
+            _wait_for(older, Waiting(listed[0] if listed else what, wait))
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _wait_for(records: list[Path], waiting: Waiting) -> None:
+    for path in records:
+        while (holder := look(path, sweep=True)) is not None and holder.state == "live":
+            waiting.for_(holder)
+        if holder is not None and holder.state == "unknown":
+            _log.warning("%s may be being written by another process (%s)", waiting.what, holder)
+
+
+def _read(handle: IO[str]) -> dict[str, Any]:
+    handle.seek(0)
+    try:
+        found = json.loads(handle.read() or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write(handle: IO[str], record: Mapping[str, Any]) -> None:
+    handle.seek(0)
+    handle.truncate()
+    handle.write(json.dumps(record) + "\n" if record else "")
+    handle.flush()
+
+
+def _state(record: Mapping[str, Any]) -> State:
+    """Whether a recorded process lives, by its record alone."""
+    if not record:
+        return "dead"
+    if record.get("host") != socket.gethostname():
+        return "unknown"
+    born = _born(int(record.get("pid", 0)))
+    return "live" if born and born == record.get("born") else "dead"
+
+
+def _born(pid: int) -> str:
+    """When a process of this host was started, as the kernel counts; empty when there is none. A number comes again."""
+    try:
+        # The name before it, in brackets, may hold anything.
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
