@@ -1,9 +1,12 @@
 """Status from the files alone: counts add up to the rows, also when files are missing, damaged or half done."""
 
-import base64
+import contextlib
 import datetime
+import itertools
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import numpy as np
 import pytest
 
 from triptych.commands import status, status_days, status_lines, status_running
-from triptych.core import retry
+from triptych.core import live, retry
 from triptych.core.config import Study
 from triptych.core.corpus import read_corpus
 from triptych.core.files import replace_json, replace_text
@@ -228,27 +231,38 @@ def test_the_end_is_estimated_while_a_stage_goes_on(study):
     assert status_lines.date(now + 120)[:-1] in told
 
 
-def mark(output, folder=Path(".snakemake/incomplete")):
-    """Snakemake's own mark of a job under way."""
-    name = base64.urlsafe_b64encode(output.encode()).decode()
-    pieces = [f"@{name[:250]}", name[250:]] if len(name) > 250 else [name]
-    path = folder.joinpath(*pieces)
-    replace_text(path, "")
-    return path
-
-
 def test_jobs_under_way(study):
     paths = Paths.of(study)
-    long = f"{paths.root}/embeddings/picture/{'0' * 300}.h5"
-    old = mark(paths.shard_manifest("audio", "1"))
-    os.utime(old, (0, time.time() - 3600))
-    for output in (paths.manifest("probe", "v0"), paths.shard_manifest("probe", "1"), paths.transcripts("text", "0")):
-        mark(output)
-    assert status_running.by_stage(paths) == {}  # the run that made the marks has ended
-    replace_text(".snakemake/locks/0.output.lock", "x\n")
-    os.utime(".snakemake/locks/0.output.lock", (0, time.time() - 60))
-    for output in (long, paths.feature("seen"), paths.metrics("topic", "m"), "data/splits/s/topic.csv"):
-        mark(output)
-    expected = {"probe": 2, "transcripts/text": 1, "embeddings/picture": 1, "features/seen": 1}
-    assert status_running.by_stage(paths) == expected
-    assert {name: stage.running for name, stage in collected(study).items() if stage.running} == {"probe": 2} | expected
+    made = {
+        "probe": (paths.manifest("probe", "v0"), paths.shard_manifest("probe", "1")),
+        "transcripts/text": (paths.transcripts("text", "0"),),
+        "embeddings/picture": (paths.embeddings("picture", "0"),),
+        "features/seen": (paths.feature("seen"),),
+        "relabel/zero": (paths.relabelled("zero"),),
+        "imagine/dream": (paths.imagined("dream", "0"),),
+        None: (paths.metrics("topic", "m"), "data/splits/s/topic.csv", f"{paths.root}/fetch/dropped/v0.json"),
+    }
+    with contextlib.ExitStack() as jobs:
+        for output in itertools.chain.from_iterable(made.values()):
+            jobs.enter_context(live.working(paths.live, f"rule {output}", [output, "other"]))
+        assert status_running.by_stage(paths) == {stage: len(outputs) for stage, outputs in made.items() if stage}
+        running = {name: stage.running for name, stage in collected(study).items() if stage.running}
+    assert running == {"probe": 2, "transcripts/text": 1, "embeddings/picture": 1, "features/seen": 1}
+    assert status_running.by_stage(paths) == {}
+
+
+def test_what_a_killed_job_left_is_not_under_way(study):
+    paths = Paths.of(study)
+    output = paths.manifest("probe", "v0")
+    code = f"""
+from triptych.core import live
+with live.working({paths.live!r}, "rule", [{output!r}]):
+    print("here", flush=True)
+    input()
+"""
+    job = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    job.stdout.readline()
+    assert status_running.by_stage(paths) == {"probe": 1}
+    job.kill()
+    job.wait()
+    assert list((Path(paths.live) / "jobs").iterdir()) and status_running.by_stage(paths) == {}
