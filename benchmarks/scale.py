@@ -6,6 +6,7 @@ usage: python benchmarks/scale.py SECTION [...]
   plan [ROWS] [UNIT ...]    a dry run, of files and of URLs (10000 shard video)
   batch [ROWS] [N]          each kind of batch of `--batch media=I/N`, for both units (100000 20)
   status [ROWS]             `triptych status`, and `--days`, over so many manifests of each media stage (100000)
+  noop [VIDEOS] [UNIT ...]  a run that finds all done, over empty files, and the plan of a row more (1000 shard video)
   rerun [VIDEOS] [UNIT ...] a whole run over tiny videos, then nothing to do, then a row more (1000 shard video)
 
 Each prints its figures; nothing is asserted. Temporary files lie where TMPDIR says.
@@ -113,6 +114,36 @@ def status(folder: Path, rows: str = "100000") -> None:
         )
 
 
+def noop(folder: Path, videos: str = "1000", *units: str) -> None:
+    """All files of a study made empty and marked as made: a run that finds nothing to do, then a plan of a row more.
+
+    Snakemake reads no results to find that, so they need not be real.
+    """
+    rows = [f"v{n:05d},media/{n}.mp4,{'abcd'[n % 4]},film{n // 4}" for n in range(int(videos) + 1)]
+    (folder / "media").mkdir()
+    for number in range(len(rows)):
+        (folder / "media" / f"{number}.mp4").touch()
+    for unit in units or ("shard", "video"):
+        config = folder / "study.yaml"
+        config.write_text(yaml.safe_dump(STUDY | {"study": unit, "unit": unit}, sort_keys=False))
+        lines = ["id,source,topic,film", *rows]
+        (folder / "videos.csv").write_text("\n".join(lines[:-1]) + "\n")
+        command = snakemake(folder, config)
+        listed, *_ = measured([*command, "--summary"])
+        outputs = [line.split("\t")[0] for line in listed.splitlines() if line.count("\t") >= 5][1:]
+        for output in outputs:
+            (folder / output).parent.mkdir(parents=True, exist_ok=True)
+            (folder / output).touch()
+        measured([*command, "--touch"])
+        text, cpu, wall, peak = measured(command)
+        done = "nothing to do" if "Nothing to be done" in text else "NOT ALL DONE"
+        what = f"noop, {videos} videos, unit {unit}, {len(outputs)} files"
+        print(f"{what}: {done}, {cpu:.1f} CPU s, {wall:.1f} s, {peak:.0f} MB")
+        (folder / "videos.csv").write_text("\n".join(lines) + "\n")
+        jobs, cpu, wall, peak = plan.plan(folder, config)
+        print(f"noop, a row more: {jobs} jobs planned, {cpu:.1f} CPU s, {wall:.1f} s, {peak:.0f} MB", flush=True)
+
+
 def rerun(folder: Path, videos: str = "1000", *units: str) -> None:
     """A whole run with units of a shard, then for each unit: nothing to do, and a row more."""
     count = int(videos)
@@ -194,7 +225,7 @@ def clip(path: Path, number: int) -> None:
             out.mux(stream.encode(None))
 
 
-SECTIONS = {"parse": parse, "plan": plans, "batch": batches, "status": status, "rerun": rerun}
+SECTIONS = {"parse": parse, "plan": plans, "batch": batches, "status": status, "noop": noop, "rerun": rerun}
 
 
 def main() -> None:
