@@ -24,7 +24,7 @@ if not workflow.config_settings.configfiles:
 
 from triptych.commands import begin
 from triptych.commands.check import load_or_exit
-from triptych.core import device, resources, versions
+from triptych.core import device, live, resources, versions
 from triptych.core.paths import Paths
 from triptych.core.plan import Plan
 
@@ -41,8 +41,11 @@ config.clear()
 config.update(STUDY.model_dump(by_alias=True, mode="json"))
 workflow.register_resource("downloads", STUDY.fetch.concurrent)
 PATHS = Paths.of(STUDY)
+# One run a study: a second one stops here, before Snakemake's own checks, whose advice would mislead.
 if workflow.is_main_process:
     begin.begin_or_exit(PATHS, workflow.config_settings.configfiles or ())
+else:
+    live.hand_on_restart()
 PLAN = Plan(STUDY, CORPUS)
 #: For wildcards of rules that this study needs not: no name begins with a hyphen, but any word may be one.
 NOTHING = "-"

@@ -1,5 +1,6 @@
 """What docs/troubleshooting.md quotes of SLURM's own programs is what they say."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -11,9 +12,10 @@ FOLDERS = ("/usr/sbin", "/usr/bin", "/usr/lib/x86_64-linux-gnu/slurm-wlm", "/usr
 
 
 @pytest.mark.parametrize("word", sorted(OF_SLURM))
-def test_slurm_says_so(word):
+def test_slurm_says_so(word, cluster):
     if word.startswith("sacct:"):
-        ran = subprocess.run(["sacct", "-1"], capture_output=True, text=True)
+        environment = {**os.environ, **cluster.environment}
+        ran = subprocess.run(["sacct", "-1"], env=environment, capture_output=True, text=True)
         assert word in ran.stderr
         return
     files = [path for folder in FOLDERS if Path(folder).is_dir() for path in Path(folder).iterdir()]

@@ -71,6 +71,7 @@ class Trial:
             "what": what,
             "title": title,
             "at": time.time(),
+            "pid": os.getpid(),
             "node": os.environ.get("SLURMD_NODENAME"),
             "job": os.environ.get("SLURM_JOB_ID"),
             "card": os.environ.get("CUDA_VISIBLE_DEVICES"),

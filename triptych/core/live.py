@@ -34,6 +34,9 @@ TRIES, PAUSE = 20, 0.05
 #: Seconds after which a process says for whom it waits, and after which it gives up.
 PATIENCE, WAIT = 3.0, 3600.0
 
+#: What hands `SLURM_RESTART_COUNT` on: SLURM tells it to a batch script alone, and jobs run in a step of it.
+RESTART = "TRIPTYCH_SLURM_RESTART"
+
 _log = logging.getLogger("triptych.live")
 
 State = Literal["live", "dead", "unknown"]
@@ -125,7 +128,7 @@ def told(record: Mapping[str, Any]) -> str:
 
 def myself(**more: Any) -> dict[str, Any]:
     """Host, process and job of this process; jobs that SLURM put in line again have the number of their restart."""
-    restart = os.environ.get("SLURM_RESTART_COUNT", "")
+    restart = os.environ.get("SLURM_RESTART_COUNT") or os.environ.get(RESTART, "")
     return {
         "host": socket.gethostname(),
         "pid": os.getpid(),
@@ -135,6 +138,12 @@ def myself(**more: Any) -> dict[str, Any]:
         "born": _born(os.getpid()),
         **more,
     }
+
+
+def hand_on_restart() -> None:
+    """Keep the number of this job's restart for the processes that it starts."""
+    if count := os.environ.get("SLURM_RESTART_COUNT"):
+        os.environ[RESTART] = count
 
 
 def take(handle: IO, how: int = fcntl.LOCK_EX) -> bool | None:
