@@ -97,7 +97,7 @@ rule all:
         PATHS.status,
         # Named here, so that a run which was killed while it was made anew is no finished one.
         PLAN.duplicate_pairs(),
-        PLAN.dropped_sources(),
+        lambda wildcards: PLAN.dropped_sources(),
 
 
 include: "rules/intake.smk"

@@ -1,6 +1,7 @@
 """What a corpus costs on a cluster, computed from costs that were measured: jobs, hours, files, bytes, by shards.
 
 usage: python benchmarks/cluster_costs.py VIDEOS [MINUTES [JOBS [CARDS]]]
+       python benchmarks/cluster_costs.py stages VIDEOS MINUTES SHARDS [CARDS]   jobs, files, bytes, hours by stage
 
 Nothing is run. Costs are CPU seconds of single runs on two cores (docs/benchmarks.md) for videos of 720p; put in your
 own after a first shard: results/STUDY/benchmarks/RULE/SHARD.tsv has the seconds of each job.
@@ -37,6 +38,22 @@ CPU = [
 #: With a card: the published 269 times real time of Whisper small. The two others were not measured on a card: a fifth
 #: of a second is what reading 32 stored pictures takes, which the card then waits for.
 ON_CARD = {"whisper small": (0.0, 60 / 269), "clip": (0.2, 0.0), "mpnet": (0.2, 0.0)}
+#: A download by one job after the other from a server of this machine: CPU seconds (fixed, a MB), and of its libraries.
+FETCH, FETCH_MB, FETCH_LIBRARIES = 0.07, 0.0023, 0.5
+#: Not measured but assumed of a download: MB a minute of 720p, MB a second of one connection, seconds of the site's
+#: pages and of a pause before (`fetch.sleep_seconds`); and how many run at once.
+MB_A_MINUTE, MB_A_SECOND, PAUSE, AT_ONCE = 10.0, 5.0, 3.0, 16
+#: Files that a stage leaves of a video (lock files too), bytes of a video, and of each minute of it.
+LEFT = {
+    "fetch": (2, 2_500, 0),
+    "probe": (3, 1_000, 0),
+    "audio": (4, 0, 2_100_000),
+    "keyframes": (4, 1_850_000, 0),
+    "captions and text": (0, 1_000, 1_500),
+    "whisper small": (0, 1_000, 1_500),
+    "clip": (0, 34_000, 0),
+    "mpnet": (0, 3_000, 0),
+}
 #: A job's own start: two Snakemakes, each 2 s and 19 microseconds a row of the table.
 START, START_A_ROW = 4.0, 38e-6
 #: Files of a video with `unit: shard`; and bytes: mp3, flac, a contact sheet and 32 pictures.
@@ -80,10 +97,48 @@ def table(videos: int, minutes: float, jobs: int, cards: int) -> list[str]:
     return lines
 
 
+def stages(videos: int, minutes: float, shards: int, cards: int = 0) -> list[str]:
+    """A line for each stage with units of a shard: jobs, files, bytes, CPU hours, hours of cards; downloads first."""
+    megabytes = MB_A_MINUTE * minutes
+    start = START + START_A_ROW * videos
+    work = videos * (FETCH + FETCH_MB * megabytes) + shards * (start + FETCH_LIBRARIES)
+    waits = videos * (PAUSE + megabytes / MB_A_SECOND) / AT_ONCE
+    lines = [f"{videos:,} videos of {minutes:g} minutes in {shards:,} shards:"]
+    lines.append(f"  {'stage':<20}{'jobs':>7}{'files':>12}{'TB':>9}{'CPU h':>9}{'card h':>8}")
+    rows = [("fetch", shards, work, 0.0)]
+    for stage in CPU:
+        on_card = bool(cards) and stage.name in ON_CARD
+        fixed, a_minute = ON_CARD[stage.name] if on_card else (stage.fixed, stage.a_minute)
+        jobs = 2 * shards if stage.name == "captions and text" else shards
+        seconds = videos * (fixed + a_minute * minutes) + jobs * (start + stage.libraries)
+        rows.append((stage.name, jobs, 0.0 if on_card else seconds, seconds if on_card else 0.0))
+    total = [0.0] * 5
+    for name, jobs, cpu, card in rows:
+        files, fixed, a_minute = LEFT[name]
+        told = [jobs, max(jobs, videos * files), videos * (fixed + a_minute * minutes) / 1e12, cpu / 3600, card / 3600]
+        total = [one + other for one, other in zip(total, told, strict=True)]
+        lines.append(_stage(name, told))
+    lines.append(_stage("all", total))
+    lines.append(
+        f"  downloads: {videos * megabytes / 1e6:.1f} TB pass, {waits / 3600:,.0f} h with {AT_ONCE} at once "
+        f"(assumed: {MB_A_MINUTE:g} MB a minute, {MB_A_SECOND:g} MB/s each, {PAUSE:g} s of pages and pause)"
+    )
+    return lines
+
+
+def _stage(name: str, told: list[float]) -> str:
+    jobs, files, size, cpu, card = told
+    return f"  {name:<20}{jobs:>7,.0f}{files:>12,.0f}{size:>9.3f}{cpu:>9,.0f}{card:>8,.0f}"
+
+
 def main() -> None:
     """Print the table."""
     if len(sys.argv) < 2:
         sys.exit(__doc__)
+    if sys.argv[1] == "stages":
+        videos, minutes, shards, cards = ([float(word) for word in sys.argv[2:]] + [0.0])[:4]
+        print("\n".join(stages(int(videos), minutes, int(shards), int(cards))))
+        return
     given = [float(word) for word in sys.argv[1:]]
     videos, minutes, jobs, cards = given + [5.0, 100.0, 0.0][len(given) - 1 :]
     print("\n".join(table(int(videos), minutes, int(jobs), int(cards))))

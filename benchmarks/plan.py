@@ -5,12 +5,11 @@ usage: python benchmarks/plan.py [ROWS]
 
 from __future__ import annotations
 
+import json
 import re
-import resource
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import yaml
@@ -18,41 +17,67 @@ import yaml
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
-def plan(folder: Path, rows: int, unit: str) -> tuple[int, float, float, float]:
-    """Dry-run a study of `rows` videos; jobs, CPU seconds, wall seconds, peak MB."""
-    study = yaml.safe_load((CHECKOUT / "config.yaml").read_text())
-    study |= {"study": f"plan-{unit}", "corpus": "videos.csv", "shards": 50, "unit": unit}
-    study["tasks"]["topic"] |= {"folds": 4}
+def table(folder: Path, rows: int, source: str = "empty.mp4") -> Path:
+    """Write a table of `rows` videos; `source` of each, where `{n}` is its number."""
+    (folder / "empty.mp4").write_bytes(b"")
+    lines = ["id,source,topic,film"]
+    lines += [f"v{n:06d},{source.format(n=n)},{'abcd'[n % 4]},film{n // 8}" for n in range(rows)]
+    path = folder / "videos.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def study(folder: Path, unit: str, shards: int = 50, **changes) -> Path:
+    """Write the study file of the demo over the table in `folder`."""
+    told = yaml.safe_load((CHECKOUT / "config.yaml").read_text())
+    told |= {"study": f"plan-{unit}", "corpus": "videos.csv", "shards": shards, "unit": unit}
+    told["tasks"]["topic"] |= {"folds": 4}
     path = folder / f"{unit}.yaml"
-    path.write_text(yaml.safe_dump(study, sort_keys=False))
-    command = [
-        *(sys.executable, "-m", "snakemake", "--snakefile", str(CHECKOUT / "Snakefile"), "--directory", str(folder)),
-        *("--configfile", str(path), "--dry-run", "--cores", "2"),
-    ]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    started = time.monotonic()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        text = process.stdout.read()
-    wall = time.monotonic() - started
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    found = re.search(r"^\s*total\s+(\d+)", text, re.MULTILINE)
-    if process.returncode or not found:
+    path.write_text(yaml.safe_dump(told | changes, sort_keys=False))
+    return path
+
+
+def measured(command: list[str], cwd: Path | None = None) -> tuple[str, float, float, float]:
+    """Run a command: what it printed, CPU seconds, wall seconds, peak MB of its largest process."""
+    program = (
+        "import json, resource, subprocess, sys, time\n"
+        "started = time.monotonic()\n"
+        "ran = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)\n"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+        "cpu, wall = used.ru_utime + used.ru_stime, time.monotonic() - started\n"
+        "print(json.dumps([ran.stdout, cpu, wall, used.ru_maxrss / 1024, ran.returncode]))\n"
+    )
+    # Peak memory only ever grows over the children of a process, so each command has a parent of its own.
+    ran = subprocess.run([sys.executable, "-c", program, *command], capture_output=True, text=True, check=True, cwd=cwd)
+    text, cpu, wall, peak, code = json.loads(ran.stdout)
+    if code:
         sys.exit(text[-3000:])
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return int(found[1]), cpu, wall, after.ru_maxrss / 1024
+    return text, cpu, wall, peak
+
+
+def snakemake(folder: Path, config: Path, *more: str) -> list[str]:
+    """The command line of Snakemake for a study in a folder of its own."""
+    return [
+        *(sys.executable, "-m", "snakemake", "--snakefile", str(CHECKOUT / "Snakefile"), "--directory", str(folder)),
+        *("--configfile", str(config), "--cores", "2", *more),
+    ]
+
+
+def plan(folder: Path, config: Path, *more: str) -> tuple[int, float, float, float]:
+    """Dry-run a study; jobs, CPU seconds, wall seconds, peak MB."""
+    text, cpu, wall, peak = measured(snakemake(folder, config, "--dry-run", *more))
+    found = re.search(r"^\s*total\s+(\d+)", text, re.MULTILINE)
+    return int(found[1]) if found else 0, cpu, wall, peak
 
 
 def main() -> None:
-    """Plan the same table per shard, then per video (peak memory only ever grows over the children of a process)."""
+    """Plan the same table per shard, then per video."""
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "empty.mp4").write_bytes(b"")
-        lines = ["id,source,topic,film"]
-        lines += [f"v{n:06d},empty.mp4,{'abcd'[n % 4]},film{n // 8}" for n in range(rows)]
-        (folder / "videos.csv").write_text("\n".join(lines) + "\n")
+        table(folder, rows)
         for unit in ("shard", "video"):
-            jobs, cpu, wall, peak = plan(folder, rows, unit)
+            jobs, cpu, wall, peak = plan(folder, study(folder, unit))
             print(f"{rows} rows, media per {unit}: {jobs} jobs, {cpu:.1f} CPU s, {wall:.1f} s, {peak:.0f} MB")
 
 

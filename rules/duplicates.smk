@@ -13,9 +13,9 @@ def duplicate_inputs(stage, *ways):
 
 rule find_duplicates:
     input:
-        probe=duplicate_inputs("probe", "content"),
-        audio=duplicate_inputs("audio", "content", "sound"),
-        keyframes=duplicate_inputs("keyframes", "pictures"),
+        probe=lambda wildcards: duplicate_inputs("probe", "content"),
+        audio=lambda wildcards: duplicate_inputs("audio", "content", "sound"),
+        keyframes=lambda wildcards: duplicate_inputs("keyframes", "pictures"),
         features=[PATHS.feature(feature) for feature in STUDY.duplicates.features],
     output:
         pairs=PATHS.duplicates,
@@ -30,7 +30,7 @@ rule find_duplicates:
         **NEEDS("find_duplicates", videos=len(PLAN.rows)),
     params:
         duplicates=config["duplicates"],
-        rows=PLAN.table_digest_all([]),
+        rows=lambda wildcards: PLAN.table_digest_all([]),
         version=versions.of("duplicates"),
     message:
         "Looking for near-duplicates"

@@ -86,7 +86,7 @@ rule score_pictures:
             gpu=lambda wildcards: CARDS[STUDY.imagine[wildcards.imagine].encoder].gpu,
         ),
     params:
-        rows=PLAN.table_digest_all([]),
+        rows=lambda wildcards: PLAN.table_digest_all([]),
         settings=lambda wildcards: STUDY.imagine[wildcards.imagine].model_dump(
             include={"encoder", "array", "group", "permutations", "shown", "seed"}
         ),

@@ -1,47 +1,45 @@
 """Intake: downloads, and what each source is.
 
 Inputs: the table of videos, local files or URLs.
-Outputs: fetch/{video}.json (URL rows), probe/{video}.json or probe/shards/{shard}.json; downloads and links in data/media.
-Steps: fetch_video (yt-dlp), probe_media (streams, limits and content digest from the header), drop_source.
+Outputs: fetch/{video}.json of URL rows and probe/{video}.json, or fetch/shards/{shard}.json and probe/shards/{shard}.json
+that list them; downloads and links in data/media.
+Steps: fetch_video (yt-dlp), probe_media (streams, limits and content digest from the header), drop_source; one job a video
+or a shard.
 """
 
 import time
 
-from triptych.core import retry
-from triptych.media import fetch
+from triptych.media import fetch_unit
 
-RETRY_SINCE = retry.requested_at(PATHS)
 # All downloads of one run stop together after a bot check or repeated answers 429.
 os.environ.setdefault("TRIPTYCH_RUN", f"{int(time.time())}-{os.getpid()}")
-
-
-def fetch_token(wildcards):
-    """Counts recorded failures: it changes when a failed download is due again, and so makes its job run."""
-    return fetch.token(PATHS, wildcards.video, config["fetch"], retry.due(PATHS, wildcards.video, RETRY_SINCE))
+#: Counts of recorded failures: a download's changes when it is due again, and so makes its job run.
+TOKENS = fetch_unit.Tokens(PATHS, config["fetch"])
 
 
 rule fetch_video:
     output:
-        manifest=update(PATHS.manifest("fetch", "{video}")),
+        manifest=update(PLAN.stage("fetch", "{unit}")),
     log:
-        PATHS.log("fetch", "{video}"),
+        PATHS.log("fetch", "{unit}"),
     benchmark:
-        PATHS.benchmark("fetch", "{video}")
+        PATHS.benchmark("fetch", "{unit}")
     conda:
         "../envs/media.yaml"
     threads: NEEDS.threads("fetch_video")
     resources:
-        **NEEDS("fetch_video", videos=1, downloads=1),
+        **NEEDS("fetch_video", videos=lambda wildcards: PLAN.urls(wildcards.unit), downloads=1),
     params:
-        source=lambda wildcards: PLAN.rows[wildcards.video].source,
-        token=fetch_token,
+        sources=lambda wildcards: PLAN.urls(wildcards.unit),
+        tokens=lambda wildcards: TOKENS.of(PLAN.members(wildcards.unit)),
         format=STUDY.fetch.format,
         captions=STUDY.fetch.captions,
         max_bytes=STUDY.fetch.max_bytes,
         max_seconds=STUDY.fetch.max_seconds,
         version=versions.of("fetch"),
+        retry=lambda wildcards: PLAN.retry("fetch", wildcards.unit),
     message:
-        "Fetching {wildcards.video}"
+        "Fetching {wildcards.unit}"
     script:
         "../scripts/fetch_video.py"
 
@@ -74,18 +72,20 @@ rule probe_media:
 
 rule drop_source:
     input:
-        audio=lambda wildcards: PLAN.manifests("audio", [wildcards.video]),
-        keyframes=lambda wildcards: PLAN.manifests("keyframes", [wildcards.video]),
+        audio=PLAN.stage("audio", "{unit}"),
+        keyframes=PLAN.stage("keyframes", "{unit}"),
     output:
-        mark=f"{PATHS.root}/fetch/dropped/{{video}}.json",
+        mark=PLAN.dropped("{unit}"),
     log:
-        PATHS.log("drop", "{video}"),
+        PATHS.log("drop", "{unit}"),
     conda:
         "../envs/media.yaml"
     threads: NEEDS.threads("drop_source")
     resources:
-        **NEEDS("drop_source", videos=1),
+        **NEEDS("drop_source", videos=lambda wildcards: PLAN.urls(wildcards.unit)),
+    params:
+        videos=lambda wildcards: [video for video, _ in PLAN.urls(wildcards.unit)],
     message:
-        "Removing the download of {wildcards.video}"
+        "Removing the downloads of {wildcards.unit}"
     script:
         "../scripts/drop_source.py"

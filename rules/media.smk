@@ -56,7 +56,6 @@ rule pick_keyframes:
 
 rule media:
     input:
-        PLAN.manifests("audio"),
-        PLAN.manifests("keyframes"),
+        lambda wildcards: PLAN.media(),
     message:
         "Audio and keyframes are there"

@@ -68,8 +68,9 @@ rule comparisons:
 
 rule collect_status:
     input:
-        fetch=[PATHS.manifest("fetch", video) for video in PLAN.downloads],
-        media=[PLAN.manifests(stage) for stage in ("probe", "audio", "keyframes")],
+        # Functions where lists grow with the table: each job of a cluster reads this file, and needs them not.
+        fetch=lambda wildcards: PLAN.fetches(),
+        media=lambda wildcards: sum((PLAN.manifests(stage) for stage in ("probe", "audio", "keyframes")), []),
         transcripts=[PLAN.transcripts(source) for source in ("text", *STUDY.shown)],
         summaries=[PLAN.summaries(summary) for summary in STUDY.summaries],
         embeddings=[PLAN.embeddings(encoder) for encoder in STUDY.encoders],
@@ -87,7 +88,7 @@ rule collect_status:
     resources:
         **NEEDS("collect_status", videos=len(PLAN.rows)),
     params:
-        rows=PLAN.table_digest_all(["source"]),
+        rows=lambda wildcards: PLAN.table_digest_all(["source"]),
         version=versions.of("report"),
     message:
         "Collecting what happened to each video"
@@ -121,7 +122,7 @@ rule build_report:
         **NEEDS("build_report", videos=len(PLAN.rows)),
     params:
         report=config["report"],
-        rows=PLAN.table_digest_all(["title", "source"]),
+        rows=lambda wildcards: PLAN.table_digest_all(["title", "source"]),
         version=versions.of("report"),
     message:
         "Writing the report"

@@ -1,10 +1,8 @@
-"""Download one video with its captions and metadata."""
+"""Download the videos of a unit with their captions and metadata."""
 
 from triptych.core.job import job
 
 with job(snakemake):
-    from triptych.core.paths import Paths
-    from triptych.media import fetch
+    from triptych.media import fetch_unit
 
-    row = {"slug": snakemake.wildcards.video, "source": snakemake.params.source}
-    fetch.run(row, Paths.from_config(snakemake.config), snakemake.config["fetch"], snakemake.params.token)
+    fetch_unit.run_rule(snakemake)

@@ -4,13 +4,15 @@ from triptych.core.job import job
 
 with job(snakemake):
     from triptych.core import rows
+    from triptych.core.paths import Paths
     from triptych.learn import relabel_files
     from triptych.learn.tasks import make_labels, read_metadata
 
     columns, planned = snakemake.params.columns, snakemake.params.rows
     _, table = rows.of_table(snakemake.config, columns, planned)
-    metadata = {row.slug: row for row in table if row.is_url}
-    manifests = dict(zip(sorted(metadata), snakemake.input.metadata, strict=True)) if snakemake.input.metadata else {}
+    paths = Paths.from_config(snakemake.config)
+    downloads = [row.slug for row in table if row.is_url] if snakemake.input.metadata else []
+    manifests = {slug: paths.manifest("fetch", slug) for slug in sorted(downloads)}
     relabelled = relabel_files.read(snakemake.input.relabel[0]).joined if snakemake.input.relabel else {}
     make_labels(
         snakemake.wildcards.task,

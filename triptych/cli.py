@@ -126,12 +126,16 @@ def status(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Mark failed downloads, and media ended by a limit, as due.")
     ] = False,
+    days: Annotated[
+        int | None, typer.Option("--days", min=1, help="The last N days, each with its stages.", metavar="N")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs: all of it as JSON.")] = False,
 ) -> None:
     """Tell what happened to the videos at each stage, also during a run.
 
     \b
     triptych status
+    triptych status --days 14
     triptych status --retry-failed
     triptych status --json
     """  # noqa: D301
@@ -139,6 +143,7 @@ def status(
     import time
 
     from triptych.commands import status as command
+    from triptych.commands import status_days, status_lines
 
     checked = _load(configfile, quick=True)
     study, corpus = checked.study, checked.corpus
@@ -147,13 +152,19 @@ def status(
         from triptych.core.paths import Paths
 
         retry.request(Paths.of(study))
-    stages = command.collect(study, corpus)
-    if as_json:
-        told = {"study": study.study, "rows": len(corpus.rows), "stages": [one.as_dict(time.time()) for one in stages]}
-        told |= {"models": command.models(study), "downloads": command.waiting(study, corpus)}
+    stages = command.collect(study, corpus, disk=days is None)
+    told: dict[str, object] = {"study": study.study, "rows": len(corpus.rows)}
+    if days is not None:
+        found = status_days.days(stages, time.time(), days)
+        text = json.dumps(told | {"days": [one.as_dict() for one in found]}, indent=1)
+        for line in [text] if as_json else status_days.lines(found):
+            typer.echo(line)
+    elif as_json:
+        told |= {"stages": [one.as_dict(time.time()) for one in stages]}
+        told |= {"models": status_lines.models(study), "downloads": status_lines.waiting(study, corpus)}
         typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
     else:
-        for line in command.lines(study, corpus, stages, most=sys.maxsize if every else 20):
+        for line in status_lines.lines(study, corpus, stages, most=sys.maxsize if every else 20):
             typer.echo(line)
     if retry_failed:
         given = "" if configfile == DEFAULT else f" --configfile {configfile}"

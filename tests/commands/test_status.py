@@ -1,15 +1,20 @@
 """Status from the files alone: counts add up to the rows, also when files are missing, damaged or half done."""
 
+import contextlib
+import datetime
+import itertools
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from triptych.commands import status
-from triptych.core import retry
+from triptych.commands import status, status_days, status_lines, status_running
+from triptych.core import live, retry
 from triptych.core.config import Study
 from triptych.core.corpus import read_corpus
 from triptych.core.files import replace_json, replace_text
@@ -64,8 +69,8 @@ def test_nothing_is_there_yet(study):
     ]
     assert stages["fetch"].pending == 1 and stages["probe"].pending == 6
     assert all(stage.bytes == 0 and stage.rate(time.time()) is None for stage in stages.values())
-    assert status.models(study) == {"topic": (0, 2)}
-    assert "probe" in "\n".join(status.lines(study, read_corpus("videos.csv"), list(stages.values())))
+    assert status_lines.models(study) == {"topic": (0, 2)}
+    assert "probe" in "\n".join(status_lines.lines(study, read_corpus("videos.csv"), list(stages.values())))
 
 
 def test_media_stages(study):
@@ -84,18 +89,18 @@ def test_media_stages(study):
     assert (probe.counts["ok"], probe.counts["failed"], probe.pending, probe.warned) == (2, 1, 3, 1)
     assert list(probe.damaged) == [paths.manifest("probe", "v3")] and probe.seconds == 2.0
     assert probe.bytes > 0 and probe.rate(time.time()) > 0
-    assert status.first_faults(stages.values()) == [
+    assert status_lines.first_faults(stages.values()) == [
         ("probe", "v1", "failed", "unreadable", "It is text."),
         ("audio", "v2", "refused", "too_long", "Cut it."),
     ]
-    told = "\n".join(status.lines(study, read_corpus("videos.csv"), list(stages.values()), most=1))
+    told = "\n".join(status_lines.lines(study, read_corpus("videos.csv"), list(stages.values()), most=1))
     assert "2 videos failed or were refused" in told and "and 1 more (--all" in told and "damaged: " in told
 
 
 def test_videos_that_ended_by_a_limit_are_told(study):
     crashed = Outcome("failed", "crashed", "Signal 11.")
     Manifest("v1", "keyframes", crashed).write(Paths.of(study).manifest("keyframes", "v1"))
-    told = "\n".join(status.lines(study, read_corpus("videos.csv"), list(collected(study).values())))
+    told = "\n".join(status_lines.lines(study, read_corpus("videos.csv"), list(collected(study).values())))
     assert "ended by a limit or a crash: 1 video, tried again on request (--retry-failed)" in told
 
 
@@ -159,16 +164,16 @@ def test_all_done_adds_up(study):
 
 def test_failed_downloads_and_when_they_are_due(study):
     paths, corpus, now = Paths.of(study), read_corpus("videos.csv"), time.time()
-    assert status.waiting(study, corpus) == {"due": 0, "later": 0, "permanent": 0, "hours": None}
+    assert status_lines.waiting(study, corpus) == {"due": 0, "later": 0, "permanent": 0, "hours": None}
     replace_json(paths.attempts("v0"), {"failed_at": now - 3600, "transient": True})
-    later = status.waiting(study, corpus)
+    later = status_lines.waiting(study, corpus)
     assert later["later"] == 1 and 10.9 < later["hours"] < 11.1
     replace_json(paths.attempts("v0"), {"failed_at": now - 50 * 3600, "transient": True})
-    assert status.waiting(study, corpus)["due"] == 1
+    assert status_lines.waiting(study, corpus)["due"] == 1
     replace_json(paths.attempts("v0"), {"failed_at": now - 50 * 3600, "transient": False})
-    assert status.waiting(study, corpus)["permanent"] == 1
+    assert status_lines.waiting(study, corpus)["permanent"] == 1
     retry.request(paths)
-    assert status.waiting(study, corpus)["due"] == 1
+    assert status_lines.waiting(study, corpus)["due"] == 1
 
 
 def test_disk_use_follows_no_links(tmp_path):
@@ -178,7 +183,7 @@ def test_disk_use_follows_no_links(tmp_path):
     (tmp_path / "a" / "link").symlink_to(tmp_path / "big")
     (tmp_path / "a" / "up").symlink_to(tmp_path)
     assert status.disk_use(tmp_path / "a") == 1000 and status.disk_use(tmp_path / "none") == 0
-    assert [status.size(number) for number in (999, 1000, 2.5e9)] == ["999 B", "1.0 kB", "2.5 GB"]
+    assert [status_lines.size(number) for number in (999, 1000, 2.5e9)] == ["999 B", "1.0 kB", "2.5 GB"]
 
 
 def test_a_stage_as_json(study):
@@ -187,3 +192,77 @@ def test_a_stage_as_json(study):
     told = json.loads(json.dumps(stage.as_dict(time.time())))
     assert told["failed"] == 1 and told["not_ok"][0]["reason"] == "unreadable"
     assert told["ok"] + told["absent"] + told["failed"] + told["refused"] + told["pending"] == told["expected"]
+
+
+def local(*given):
+    """Seconds of a time of this place."""
+    return datetime.datetime(*given).timestamp()
+
+
+def test_days_from_the_times_of_files(study):
+    paths = Paths.of(study)
+    days = {"v0": (1, 10), "v1": (1, 12), "v2": (2, 10), "v3": (4, 9)}
+    for name, (day, hour) in days.items():
+        outcome = BROKEN if name == "v2" else OK
+        Manifest(name, "probe", outcome).write(paths.manifest("probe", name))
+        os.utime(paths.manifest("probe", name), (0, local(2026, 3, day, hour)))
+    probe = [collected(study)["probe"]]
+    found = status_days.days(probe, local(2026, 3, 5, 10), 10)
+    told = [(one.day[-2:], one.done, one.failed, one.new, one.remaining) for one in found]
+    assert told == [("01", 2, 0, 2, 4), ("02", 2, 1, 1, 3), ("04", 3, 1, 1, 2), ("05", 3, 1, 0, 2)]
+    assert found[-1].rate == pytest.approx(1.0) and found[-1].ends == pytest.approx(local(2026, 3, 7, 10))
+    assert [one.day for one in status_days.days(probe, local(2026, 3, 5, 10), 2)] == ["2026-03-04", "2026-03-05"]
+    # Two weeks later nothing is recorded any more, so no end is told.
+    last = status_days.days(probe, local(2026, 3, 20, 10), 1)[0]
+    assert (last.day, last.rate, last.ends, last.done) == ("2026-03-20", 0, None, 3)
+    text = list(status_days.lines(found))
+    assert text[0].split() == ["day", "stage", "done", "failed", "new", "a", "day", "remaining", "ends"]
+    assert text[-1].split() == ["2026-03-05", "probe", "3", "1", "0", "1.0", "2", "2026-03-07", "10:00"]
+
+
+def test_the_end_is_estimated_while_a_stage_goes_on(study):
+    paths, now = Paths.of(study), time.time()
+    for place, name in enumerate(IDS[:3]):
+        Manifest(name, "probe", OK).write(paths.manifest("probe", name))
+        os.utime(paths.manifest("probe", name), (0, now - 120 + 60 * place))
+    probe = collected(study)["probe"]
+    assert probe.rate(now) == pytest.approx(1.5) and probe.ends(now) == pytest.approx(now + 120)
+    told = "\n".join(status_lines.lines(study, read_corpus("videos.csv"), [probe]))
+    assert status_lines.date(now + 120)[:-1] in told
+
+
+def test_jobs_under_way(study):
+    paths = Paths.of(study)
+    made = {
+        "probe": (paths.manifest("probe", "v0"), paths.shard_manifest("probe", "1")),
+        "transcripts/text": (paths.transcripts("text", "0"),),
+        "embeddings/picture": (paths.embeddings("picture", "0"),),
+        "features/seen": (paths.feature("seen"),),
+        "relabel/zero": (paths.relabelled("zero"),),
+        "imagine/dream": (paths.imagined("dream", "0"),),
+        None: (paths.metrics("topic", "m"), "data/splits/s/topic.csv", f"{paths.root}/fetch/dropped/v0.json"),
+    }
+    with contextlib.ExitStack() as jobs:
+        for output in itertools.chain.from_iterable(made.values()):
+            jobs.enter_context(live.working(paths.live, f"rule {output}", [output, "other"]))
+        assert status_running.by_stage(paths) == {stage: len(outputs) for stage, outputs in made.items() if stage}
+        running = {name: stage.running for name, stage in collected(study).items() if stage.running}
+    assert running == {"probe": 2, "transcripts/text": 1, "embeddings/picture": 1, "features/seen": 1}
+    assert status_running.by_stage(paths) == {}
+
+
+def test_what_a_killed_job_left_is_not_under_way(study):
+    paths = Paths.of(study)
+    output = paths.manifest("probe", "v0")
+    code = f"""
+from triptych.core import live
+with live.working({paths.live!r}, "rule", [{output!r}]):
+    print("here", flush=True)
+    input()
+"""
+    job = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    job.stdout.readline()
+    assert status_running.by_stage(paths) == {"probe": 1}
+    job.kill()
+    job.wait()
+    assert list((Path(paths.live) / "jobs").iterdir()) and status_running.by_stage(paths) == {}

@@ -72,3 +72,16 @@ def test_a_request_counts_for_a_shard_that_lost_a_manifest(paths, left):
     target.unlink() if left is None else target.write_text(left)
     retry.request(paths)
     assert plan("shard").retry("probe", shard) == 1
+
+
+def test_of_a_shard_of_downloads_only_a_lost_manifest_counts(paths):
+    """A download that failed has its note; only what has neither note nor manifest is asked for here."""
+    (shard,) = plan("shard").units
+    replace_json(paths.shard_manifest("fetch", shard), {"videos": {"good": "", "late": ""}})
+    Manifest("good", "fetch", OK).write(paths.manifest("fetch", "good"))
+    Manifest("late", "fetch", Outcome("failed", "timeout", "x", transient=True)).write(paths.manifest("fetch", "late"))
+    retry.request(paths)
+    assert plan("shard").retry("fetch", shard) == 0
+    Path(paths.manifest("fetch", "good")).unlink()
+    retry.request(paths)
+    assert plan("shard").retry("fetch", shard) == 1

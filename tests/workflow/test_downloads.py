@@ -1,6 +1,7 @@
 """URL rows through the real Snakefile and a real server: failures are data, due again on request, sources dropped."""
 
 import csv
+import json
 import subprocess
 import sys
 import threading
@@ -9,6 +10,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from harness import DEMO, Workflow, demo_rows
+
+from triptych.core.units import by_shard
 
 #: The value of secrets that are given to a run, and a title that a page must not run.
 CANARY, HOSTILE = "canary-5d1e77c0", "<script>document.title='PWNED'</script><img src=x onerror=alert(1)>"
@@ -44,6 +47,17 @@ def statuses(workflow, stage):
     return {row["video"]: (row["status"], row["reason"]) for row in rows if row["stage"] == stage}
 
 
+def retry_failed(workflow):
+    ran = subprocess.run(
+        [sys.executable, "-m", "triptych.cli", "status", "--retry-failed", "--configfile", "study.yaml"],
+        cwd=workflow.folder,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
 def without_secrets(workflow, cookies):
     """No file of the run holds a secret: results, logs, Snakemake's records, downloads."""
     seen = 0
@@ -54,7 +68,7 @@ def without_secrets(workflow, cookies):
     assert seen > 100
 
 
-@pytest.mark.fault(40)
+@pytest.mark.fault(26, 27, 40)
 def test_downloads_fail_as_data_come_again_on_request_and_are_dropped(server, tmp_path, monkeypatch):
     cookies = tmp_path / "run" / "cookies.txt"
     cookies.parent.mkdir()
@@ -93,15 +107,9 @@ def test_downloads_fail_as_data_come_again_on_request_and_are_dropped(server, tm
     asked = len(server.asked)
     assert workflow.plan() == []
     server.mended = True
-    ran = subprocess.run(
-        [sys.executable, "-m", "triptych.cli", "status", "--retry-failed", "--configfile", "study.yaml"],
-        cwd=workflow.folder,
-        capture_output=True,
-        text=True,
-    )
-    assert ran.returncode == 0 and broken in ran.stdout, ran.stdout + ran.stderr
+    assert broken in retry_failed(workflow)
     due = {job for job in workflow.plan() if job.startswith("fetch_video")}
-    assert due == {f"fetch_video video={broken}", f"fetch_video video={lost}"}
+    assert due == {f"fetch_video unit={broken}", f"fetch_video unit={lost}"}
     assert len(server.asked) == asked
     workflow.run()
     assert statuses(workflow, "fetch")[broken] == ("ok", "")
@@ -117,3 +125,49 @@ def test_downloads_fail_as_data_come_again_on_request_and_are_dropped(server, tm
     workflow.run("--", "embeddings")
     assert flac.read_bytes() == whole
     without_secrets(workflow, cookies)
+
+
+def test_downloads_of_a_shard_are_one_job(server, tmp_path):
+    """What is due is asked for alone, and what was downloaded, decoded and removed is not asked for again."""
+    rows = demo_rows(films=3)
+    host = f"http://127.0.0.1:{server.server_port}"
+    for row in rows:
+        row["source"] = f"{host}{'/broken' if row is rows[4] else ''}/{row['source'].rpartition('/')[2]}"
+    broken, others = rows[4]["id"], [row["id"] for row in rows if row is not rows[4]]
+    shards = by_shard([row["id"] for row in rows], 2)
+    late = next(shard for shard, members in shards.items() if broken in members)
+    assert len(shards) == 2 and len(shards[late]) > 1
+    workflow = Workflow(
+        tmp_path / "run",
+        rows,
+        unit="shard",
+        fetch={"allow_private_hosts": True, "retries": 0, "keep_sources": False, "captions": []},
+        tasks={"topic": {"label": "topic", "group": {"metadata": "title"}, "folds": 2}},
+    )
+    wanted = ("media", *(f"results/small/fetch/dropped/shards/{shard}.json" for shard in shards))
+    assert sum(job.startswith("fetch_video") for job in workflow.plan(*wanted)) == 2
+    workflow.run("--", *wanted)
+    fetched = {row["id"]: json.loads(workflow.path("fetch", f"{row['id']}.json").read_text()) for row in rows}
+    assert {video for video, told in fetched.items() if told["status"] == "ok"} == set(others)
+    assert fetched[broken]["reason"] == "http_500"
+    listed = {shard: json.loads(workflow.path("fetch/shards", f"{shard}.json").read_text()) for shard in shards}
+    assert {shard: list(told["videos"]) for shard, told in listed.items()} == shards
+    media = workflow.folder / "data/media/small"
+    assert not list(media.glob("*.media"))
+    assert workflow.plan(*wanted) == []
+
+    kept = ("fetch/*.json", "probe/*.json", "audio/*.flac", "keyframes/*.h5")
+    before = {name: data for name, data in workflow.snapshot(*kept).items() if broken not in name}
+    server.mended, asked = True, len(server.asked)
+    retry_failed(workflow)
+    due = [job for job in workflow.plan(*wanted) if job.startswith("fetch_video")]
+    assert due == [f"fetch_video unit={late}"]
+    workflow.run("--", *wanted)
+    assert set(server.asked[asked:]) == {row["source"].removeprefix(host) for row in rows if row["id"] == broken}
+    assert json.loads(workflow.path("keyframes", f"{broken}.json").read_text())["status"] == "ok"
+    after = workflow.snapshot(*kept)
+    assert {name: after[name] for name in before} == before
+    assert not list(media.glob("*.media"))
+
+    # Groups from the platform are read from the manifests that the shards list.
+    workflow.run("--", "results/small/tasks/topic/labels.parquet")

@@ -5,25 +5,24 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from triptych.core.cells import count
+from triptych.commands import status_running
 from triptych.core.config import Study
 from triptych.core.corpus import Corpus
 from triptych.core.files import parse_json
 from triptych.core.paths import MEDIA_STAGES, Paths
-from triptych.core.retry import UNSETTLED
 from triptych.core.status import STATES, Outcome
 from triptych.core.units import by_shard
 
 #: Seconds that a rate looks back, and within which something must have been written for a rate to be told.
 WINDOW, FRESH = 600.0, 120.0
+#: How a manifest tells that a video is ok and has no warning, which most are: so much is told without parsing it.
+_OK, _UNWARNED, _END = b'\n "status": "ok"', b'\n "warnings": {}', b"}\n"
 
 
 @dataclass
@@ -37,6 +36,8 @@ class Stage:
         warned: videos that are usable with a warning.
         found: what is not ok: video, status, reason, message.
         written: when the records were written (seconds since the epoch).
+        fails: the same of those that failed or were refused.
+        running: jobs under way.
         bytes: size of its folder on disk.
         seconds: median seconds of its jobs, where Snakemake measured them.
         damaged: files that cannot be read, with why.
@@ -48,6 +49,8 @@ class Stage:
     warned: int = 0
     found: list[tuple[str, str, str, str]] = field(default_factory=list)
     written: list[float] = field(default_factory=list)
+    fails: list[float] = field(default_factory=list)
+    running: int = 0
     bytes: int = 0
     seconds: float | None = None
     damaged: dict[str, str] = field(default_factory=dict)
@@ -62,6 +65,8 @@ class Stage:
         self.counts[outcome["status"]] += 1
         self.warned += bool(outcome.get("warnings"))
         self.written.append(written)
+        if outcome["status"] in ("failed", "refused"):
+            self.fails.append(written)
         if outcome["status"] != "ok":
             self.found.append((video, outcome["status"], outcome.get("reason") or "", outcome.get("message") or ""))
 
@@ -72,6 +77,11 @@ class Stage:
             return None
         return 60.0 * len(recent) / max(1.0, now - min(recent))
 
+    def ends(self, now: float) -> float | None:
+        """When nothing will be pending at this rate (seconds since the epoch); None when nothing is going on."""
+        rate = self.rate(now)
+        return now + 60.0 * self.pending / rate if rate and self.pending else None
+
     def as_dict(self, now: float) -> dict[str, Any]:
         """A JSON-able form."""
         return {
@@ -79,17 +89,35 @@ class Stage:
             "expected": self.expected,
             **{state: self.counts[state] for state in STATES},
             "pending": self.pending,
+            "running": self.running,
             "warned": self.warned,
             "bytes": self.bytes,
             "seconds_a_job": self.seconds,
             "a_minute": self.rate(now),
+            "ends": self.ends(now),
             "not_ok": [dict(zip(("video", "status", "reason", "message"), one, strict=True)) for one in self.found],
             "damaged": self.damaged,
         }
 
 
-def collect(study: Study, corpus: Corpus) -> list[Stage]:
-    """The stages of a study in their order, each with what is recorded of the rows of the table."""
+def collect(study: Study, corpus: Corpus, *, disk: bool = True) -> list[Stage]:
+    """The stages of a study in their order, each with what is recorded of the rows of the table.
+
+    Args:
+        study: the study.
+        corpus: its table.
+        disk: look at the size of each file too, which takes longer than all else.
+    """
+    stages = _recorded(study, corpus)
+    under_way = status_running.by_stage(Paths.of(study))
+    for stage in stages:
+        stage.running = under_way.get(stage.name, 0)
+        if disk:
+            stage.bytes = _bytes(Paths.of(study), stage.name)
+    return stages
+
+
+def _recorded(study: Study, corpus: Corpus) -> list[Stage]:
     paths = Paths.of(study)
     slugs = list(corpus.by_slug)
     downloads = [slug for slug, row in corpus.by_slug.items() if row.is_url]
@@ -114,14 +142,18 @@ def collect(study: Study, corpus: Corpus) -> list[Stage]:
 
 
 def _media(paths: Paths, name: str, slugs: list[str]) -> Stage:
-    stage = Stage(name, len(slugs), bytes=disk_use(f"{paths.root}/{name}"), seconds=_job_seconds(paths, name))
+    stage = Stage(name, len(slugs), seconds=_job_seconds(paths, name))
+    there = _names(f"{paths.root}/{name}")
     for slug in slugs:
+        if f"{slug}.json" not in there:
+            continue
         path = paths.manifest(name, slug)
         try:
-            with open(path, encoding="utf-8") as handle:  # noqa: PTH123 - many files
-                outcome = _outcome(parse_json(handle.read()))
+            with open(path, "rb") as handle:  # noqa: PTH123 - many files
+                told = handle.read()
                 written = os.fstat(handle.fileno()).st_mtime
-            stage.add(slug, outcome, written)
+            plain = _OK in told and _UNWARNED in told and told.endswith(_END)
+            stage.add(slug, {"status": "ok"} if plain else _outcome(parse_json(told)), written)
         except FileNotFoundError:
             continue
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -139,6 +171,13 @@ def _outcome(told: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
+def _names(folder: str) -> set[str]:
+    try:
+        return set(os.listdir(folder))  # noqa: PTH208 - names alone
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+
+
 def _transcripts(paths: Paths, source: str, shards: dict[str, list[str]]) -> Stage:
     files = {shard: paths.transcripts(source, shard) for shard in shards}
     return _texts(paths, f"transcripts/{source}", files, f"transcripts-{source}", shards)
@@ -146,8 +185,7 @@ def _transcripts(paths: Paths, source: str, shards: dict[str, list[str]]) -> Sta
 
 def _texts(paths: Paths, name: str, files: dict[str, str], jobs: str, shards: dict[str, list[str]]) -> Stage:
     """A stage whose files, by shard, have the form of transcripts."""
-    stage = Stage(name, sum(map(len, shards.values())), bytes=disk_use(f"{paths.root}/{name}"))
-    stage.seconds = _job_seconds(paths, jobs)
+    stage = Stage(name, sum(map(len, shards.values())), seconds=_job_seconds(paths, jobs))
     for shard, members in shards.items():
         path = Path(files[shard])
         wanted, known = set(members), {}
@@ -177,9 +215,7 @@ def _stores(paths: Paths, name: str, files: dict[str, str], jobs: str, shards: d
     """A stage whose files, by shard, are of the store."""
     from triptych.core.store import DamagedStore, read_index
 
-    stage = Stage(name, sum(map(len, shards.values())))
-    stage.bytes = disk_use(Path(next(iter(files.values()))).parent) if files else 0
-    stage.seconds = _job_seconds(paths, jobs)
+    stage = Stage(name, sum(map(len, shards.values())), seconds=_job_seconds(paths, jobs))
     for shard, members in shards.items():
         path = Path(files[shard])
         wanted, known = set(members), {}
@@ -201,7 +237,7 @@ def _feature(paths: Paths, feature: str, slugs: list[str]) -> Stage:
     from triptych.core.store import DamagedStore, read_arrays
 
     path = Path(paths.feature(feature))
-    stage = Stage(f"features/{feature}", len(slugs), bytes=path.stat().st_size if path.is_file() else 0)
+    stage = Stage(f"features/{feature}", len(slugs))
     wanted = set(slugs)
     try:
         arrays, _ = read_arrays(path, ["mask", "index"])
@@ -220,8 +256,7 @@ def _relabelled(paths: Paths, name: str, slugs: list[str]) -> Stage:
     from triptych.learn.relabel_files import RelabelError, read
 
     path = Path(paths.relabelled(name))
-    stage = Stage(f"relabel/{name}", len(slugs), bytes=path.stat().st_size if path.is_file() else 0)
-    stage.seconds = _job_seconds(paths, "relabel")
+    stage = Stage(f"relabel/{name}", len(slugs), seconds=_job_seconds(paths, "relabel"))
     if path.is_file():
         wanted = set(slugs)
         try:
@@ -245,6 +280,16 @@ def _job_seconds(paths: Paths, name: str) -> float | None:
     return median(found) if found else None
 
 
+def _bytes(paths: Paths, stage: str) -> int:
+    """Size of the file or the folder of a stage."""
+    kind, _, name = stage.partition("/")
+    files = {"features": paths.feature, "relabel": paths.relabelled}
+    if kind in files:
+        path = Path(files[kind](name))
+        return path.stat().st_size if path.is_file() else 0
+    return disk_use(f"{paths.root}/crossmodal/{stage}" if kind == "imagine" else f"{paths.root}/{stage}")
+
+
 def disk_use(folder: Path | str) -> int:
     """Bytes of the files below a folder, links not followed; 0 when it is not there."""
     total = 0
@@ -256,131 +301,3 @@ def disk_use(folder: Path | str) -> int:
                 elif entry.is_file(follow_symlinks=False):
                     total += entry.stat(follow_symlinks=False).st_size
     return total
-
-
-def first_faults(stages: Iterable[Stage]) -> list[tuple[str, str, str, str, str]]:
-    """Stage, video, status, reason, message of each video that failed or was refused, at the first stage where it was.
-
-    What follows from it downstream is left out.
-    """
-    seen: set[str] = set()
-    rows = []
-    for stage in stages:
-        here = [one for one in stage.found if one[1] in ("failed", "refused") and one[0] not in seen]
-        rows += [(stage.name, *one) for one in here]
-        seen.update(one[0] for one in here)
-    return rows
-
-
-def models(study: Study) -> dict[str, tuple[int, int]]:
-    """Task -> number of models with metrics, and of all."""
-    paths = Paths.of(study)
-    return {
-        task: (
-            sum(Path(paths.metrics(task, model)).is_file() for model in study.models_of(task)),
-            len(study.models_of(task)),
-        )
-        for task in study.tasks
-    }
-
-
-def waiting(study: Study, corpus: Corpus) -> dict[str, Any]:
-    """Failed downloads: how many are `due` in the next run, how many `later`, and the hours until the first of those.
-
-    Permanent failures are counted as `permanent`: they are taken up on request only.
-    """
-    from triptych.core import retry
-    from triptych.media.fetch_attempts import failure
-
-    paths = Paths.of(study)
-    since, now = retry.requested_at(paths), time.time()
-    found: dict[str, Any] = {"due": 0, "later": 0, "permanent": 0, "hours": None}
-    for slug, row in corpus.by_slug.items():
-        if not row.is_url:
-            continue
-        try:
-            failed = failure(paths, slug)
-        except OSError:
-            continue
-        if failed is None:
-            continue
-        failed_at, transient = failed
-        hours = study.fetch.retry_after_hours - (now - failed_at) / 3600
-        if failed_at < since or (transient and hours <= 0):
-            found["due"] += 1
-        elif transient:
-            found["later"] += 1
-            found["hours"] = min(hours, found["hours"] or hours)
-        else:
-            found["permanent"] += 1
-    return found
-
-
-def lines(study: Study, corpus: Corpus, stages: list[Stage], most: int = 20) -> Iterator[str]:
-    """The status in words, for the terminal; `most` limits the videos that are named."""
-    now = time.time()
-    paths = Paths.of(study)
-    yield f"Study {study.study}: {len(corpus.rows)} rows in {study.corpus}, results in {paths.root}"
-    yield ""
-    table = [["stage", *STATES, "pending", "warned", "disk", "s/job", "a minute"]]
-    for stage in stages:
-        rate = stage.rate(now)
-        left = f" ({max(1, round(stage.pending / rate))} min left)" if rate and stage.pending else ""
-        table.append(
-            [
-                stage.name,
-                *(str(stage.counts[state]) for state in STATES),
-                str(stage.pending),
-                str(stage.warned),
-                size(stage.bytes),
-                f"{stage.seconds:.1f}" if stage.seconds is not None else "-",
-                f"{rate:.1f}{left}" if rate else "-",
-            ]
-        )
-    yield from columns(table)
-    held = disk_use(f"{study.media_dir}/{study.study}")
-    if held:
-        yield f"downloads: {size(held)} in {study.media_dir}/{study.study}"
-    for task, (made, of) in models(study).items():
-        yield f"task {task}: {made} of {of} models have metrics"
-    for stage in stages:
-        for path, why in stage.damaged.items():
-            yield f"damaged: {path}: {why}"
-    faults = first_faults(stages)
-    if faults:
-        yield ""
-        counted = Counter((stage, status, reason) for stage, _, status, reason, _ in faults)
-        verb = "video failed or was" if len(faults) == 1 else "videos failed or were"
-        yield f"{len(faults)} {verb} refused, named at the first stage where that happened:"
-        for (stage, status, reason), number in sorted(counted.items(), key=lambda one: (-one[1], one[0])):
-            yield f"  {number:>5}  {stage}: {status}: {reason}"
-        yield ""
-        for stage, video, _, reason, message in faults[:most]:
-            yield f"  {video}: {stage}: {reason}: {message}"
-        if len(faults) > most:
-            yield f"  ... and {len(faults) - most} more (--all names them)"
-    again = sum(one[0] in MEDIA_STAGES[1:] and one[3] in UNSETTLED for one in faults)
-    if again:
-        yield f"ended by a limit or a crash: {count(again, 'video')}, tried again on request (--retry-failed)"
-    due = waiting(study, corpus)
-    if due["due"] or due["later"] or due["permanent"]:
-        later = f", {due['later']} later (the first in {due['hours']:.1f} h)" if due["later"] else ""
-        asked = f"{due['permanent']} on request (--retry-failed)"
-        yield f"failed downloads: {due['due']} due in the next run{later}, {asked}"
-
-
-def columns(table: list[list[str]]) -> Iterator[str]:
-    """Rows of words in columns, the first one to the left and the others to the right."""
-    widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
-    for row in table:
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        yield "  ".join(cells).rstrip()
-
-
-def size(number: float) -> str:
-    """Bytes for people: `12.3 MB`."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:.1f} TB"

@@ -62,20 +62,23 @@ class Plan:
             return [self.stage(stage, unit) for unit in self.units]
         if not self.per_shard:
             return [self.stage(stage, video) for video in videos]
-        wanted = set(videos)
-        return [self.stage(stage, shard) for shard, members in self.shards.items() if wanted.intersection(members)]
+        return [self.stage(stage, shard) for shard in sorted({self._shard[video] for video in videos})]
+
+    @cached_property
+    def _shard(self) -> dict[str, str]:
+        """Video -> name of its shard."""
+        return {video: shard for shard, members in self.shards.items() for video in members}
 
     def sources(self, unit: str) -> list[str]:
         """What the probe of a unit reads: local files that are there, and the manifests of downloads.
 
         A missing local file is data (`failed: missing_source`), so it is no input: Snakemake would stop for it.
         """
-        found = []
+        found = self.fetches(unit)
         for video in self.members(unit):
             row = self.rows[video]
-            if row.is_url:
-                found.append(self.paths.manifest("fetch", video))
-            elif row.source and plain(path := self.near(row.source)) and os.path.isfile(path):  # noqa: PTH113 - many
+            given = "" if row.is_url else row.source
+            if given and plain(path := self.near(given)) and os.path.isfile(path):  # noqa: PTH113 - many
                 found.append(path)
         return found
 
@@ -102,16 +105,40 @@ class Plan:
         """A path of the table as seen from the working folder: relative where both are, so that a project may move."""
         return os.path.normpath(os.path.join(os.path.dirname(self.study.corpus), given))  # noqa: PTH118, PTH120
 
-    @cached_property
-    def downloads(self) -> list[str]:
-        """Videos whose source is a URL."""
-        return sorted(slug for slug, row in self.rows.items() if row.is_url)
+    # Downloads: a unit's job fetches the URLs among its rows, one after the other.
+
+    def urls(self, unit: str) -> list[tuple[str, str]]:
+        """Slug and URL of the videos of a unit that are downloaded."""
+        return [(video, row.source) for video in self.members(unit) if (row := self.rows[video]).is_url]
+
+    def fetches(self, unit: str | None = None) -> list[str]:
+        """The manifests of the downloads of a unit, or of all: none where nothing is downloaded."""
+        units = self.units if unit is None else [unit]
+        return [self.stage("fetch", one) for one in units if self._downloads(one)]
 
     def dropped_sources(self) -> list[str]:
         """Marks of downloads that are removed once decoded, with `keep_sources: false`."""
         if self.study.fetch.keep_sources:
             return []
-        return [f"{self.paths.root}/fetch/dropped/{video}.json" for video in self.downloads]
+        return [self.dropped(unit) for unit in self.units if self._downloads(unit)]
+
+    def dropped(self, unit: str) -> str:
+        """The mark of a unit whose downloads were removed; `{unit}` gives the pattern of a rule."""
+        folder = f"{self.paths.root}/fetch/dropped"
+        return f"{folder}/shards/{unit}.json" if self.per_shard else f"{folder}/{unit}.json"
+
+    def media(self) -> list[str]:
+        """What stands for the media stages of all units.
+
+        Where downloads are removed that mark alone, which follows the others: a batch of these (`--batch media=1/9`)
+        then downloads, decodes and removes its units, in place of downloading all before anything is removed.
+        """
+        dropped = self.dropped_sources()
+        units = self.units if not dropped else [unit for unit in self.units if not self._downloads(unit)]
+        return dropped + [self.stage(stage, unit) for stage in ("audio", "keyframes") for unit in units]
+
+    def _downloads(self, unit: str) -> bool:
+        return any(self.rows[video].is_url for video in self.members(unit))
 
     # Shards.
 
@@ -121,14 +148,14 @@ class Plan:
 
     def caption_inputs(self, shard: str) -> list[str]:
         """What the captions of a shard are read from: files of the table, and manifests of downloads."""
-        found = []
+        found = {}
         for video in self.shards[shard]:
             row = self.rows[video]
             if row.captions and plain(path := self.near(row.captions)) and os.path.isfile(path):  # noqa: PTH113 - many
-                found.append(path)
+                found[path] = None
             elif row.is_url:
-                found.append(self.paths.manifest("fetch", video))
-        return found
+                found[self.stage("fetch", shard if self.per_shard else video)] = None
+        return list(found)
 
     def transcripts(self, source: str) -> list[str]:
         """Transcript files of a source, or of `text`, the resolved one; none without sources."""
@@ -178,7 +205,7 @@ class Plan:
         """Manifests that labels or groups of a task are read from, when they come from platform metadata."""
         cfg = self.study.tasks[task]
         if isinstance(cfg.label, Metadata) or isinstance(cfg.group, Metadata):
-            return [self.paths.manifest("fetch", video) for video in self.downloads]
+            return self.fetches()
         return []
 
     def duplicate_pairs(self) -> list[str]:

@@ -44,20 +44,22 @@ def counts(paths: Paths) -> dict[str, int]:
 def unsettled(paths: Paths) -> set[str]:
     """The units of the media stages that another attempt may mend, as `counts` names them."""
     found: set[str] = set()
-    for stage in MEDIA_STAGES[1:]:
+    for stage in MEDIA_STAGES:
+        # What failed to download has a count of its own, beside its note; here only a lost manifest matters.
+        mends = () if stage == "fetch" else UNSETTLED
         reasons = {}
         for path in _json_files(f"{paths.root}/{stage}"):
             try:
                 reasons[path.stem] = str(read_json(path)["reason"])
             except (FileNotFoundError, ValueError, KeyError, TypeError):
                 continue
-        found |= {f"{stage}/{video}" for video, reason in reasons.items() if reason in UNSETTLED}
+        found |= {f"{stage}/{video}" for video, reason in reasons.items() if reason in mends}
         for path in _json_files(f"{paths.root}/{stage}/shards"):
             try:
                 members = [str(video) for video in read_json(path)["videos"]]
             except (FileNotFoundError, ValueError, KeyError, TypeError):
                 continue
-            if any(video not in reasons or reasons[video] in UNSETTLED for video in members):
+            if any(video not in reasons or reasons[video] in mends for video in members):
                 found.add(f"{stage}/shards/{path.stem}")
     return found
 

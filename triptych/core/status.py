@@ -156,3 +156,8 @@ class Manifest:
             raise
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DamagedFile(path, error) from error
+
+
+def write_shard(path: Path | str, stage: str, shard: str, digests: dict[str, str]) -> None:
+    """Write the manifest of a shard at a media stage: its videos, and the digests of their own manifests."""
+    sealed.write_json(path, {"stage": stage, "shard": shard, "videos": digests})

@@ -45,7 +45,7 @@ class _Found:
     warnings: dict[str, str] = field(default_factory=dict)
 
 
-__all__ = ["VERSION", "drop_source", "ensure_source", "run", "token"]
+__all__ = ["VERSION", "asked", "drop_source", "ensure_source", "run", "token"]
 
 
 def run(row: dict[str, str], paths: Paths, params: dict[str, Any], used: int = 0, *, allow: Iterable[str] = ()) -> None:
@@ -64,11 +64,11 @@ def run(row: dict[str, str], paths: Paths, params: dict[str, Any], used: int = 0
     """
     slug, url = row["slug"], row["source"]
     with writer_lock(paths.media(slug)):
-        manifest = _kept(paths, slug, url, params)
-        if manifest is None:
-            manifest = _fetch(paths, slug, url, params, tuple(allow))
-        record(paths, slug, used, manifest.outcome)
-        manifest.write(paths.manifest("fetch", slug))
+        kept = _kept(paths, slug, url, params)
+        manifest = kept or _fetch(paths, slug, url, params, tuple(allow))
+        record(paths, slug, used, manifest.outcome, asked(url, params))
+        if not kept:  # else its time stays that of the download
+            manifest.write(paths.manifest("fetch", slug))
     log.info("%s: %s %s", slug, manifest.outcome.status, manifest.outcome.message or "")
 
 
@@ -142,6 +142,12 @@ def _manifest(paths: Paths, slug: str) -> Manifest | None:
 def _key(url: str, params: dict[str, Any]) -> str:
     """Digest of what determines a download."""
     return digest_json({"version": VERSION, "url": url, "format": params["format"], "captions": params["captions"]})
+
+
+def asked(url: str, params: dict[str, Any]) -> str:
+    """Digest of all that decides how a download ends, as far as the study decides it."""
+    limits = {name: params[name] for name in ("max_bytes", "max_seconds", "allow_private_hosts")}
+    return digest_json([_key(url, params), limits])
 
 
 def _kept(paths: Paths, slug: str, url: str, params: dict[str, Any]) -> Manifest | None:

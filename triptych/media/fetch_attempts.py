@@ -46,8 +46,22 @@ def token(paths: Paths, slug: str, params: dict[str, Any], retry_failed: bool = 
     return used + 1 if due or retry_failed else used
 
 
-def record(paths: Paths, slug: str, used: int, outcome: Outcome) -> None:
-    """Note how an attempt with token `used` ended. A first success leaves no file."""
+def stands(paths: Paths, slug: str, used: int, asked: str) -> bool:
+    """Whether the attempt with this token, of the same thing in the same way, has failed already."""
+    seen = _read(paths.attempts(slug))
+    return seen.get("failed_at") is not None and seen.get("token") == used and seen.get("asked") == asked
+
+
+def record(paths: Paths, slug: str, used: int, outcome: Outcome, asked: str | None = None) -> None:
+    """Note how an attempt with token `used` ended. A first success leaves no file.
+
+    Args:
+        paths: the study's files.
+        slug: the video.
+        used: the attempt's token.
+        outcome: how it ended.
+        asked: digest of what was asked for, and within which limits.
+    """
     path = Path(paths.attempts(slug))
     if outcome.ok and used == 0 and "refetched" not in _read(path):
         path.unlink(missing_ok=True)
@@ -57,6 +71,7 @@ def record(paths: Paths, slug: str, used: int, outcome: Outcome) -> None:
         "failed_at": None if outcome.ok else time.time(),
         "transient": outcome.transient,
         "reason": outcome.reason,
+        "asked": asked,
     }
     refetched = _read(path).get("refetched")
     if refetched:

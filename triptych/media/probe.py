@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from pathlib import Path
 from typing import Any
 
 from triptych.core.status import stop
@@ -63,13 +62,12 @@ def examine(path: str, limits: dict[str, Any]) -> Answer:
     return Answer(facts, warnings)
 
 
-def file_size(path: Path, limits: dict[str, Any]) -> int:
-    """Bytes of a file.
+def checked_size(size: int, limits: dict[str, Any]) -> int:
+    """The size of a file in bytes, when a stage may read one of that size.
 
     Raises:
         Refused: `failed: unreadable` when empty, `refused: too_large` over the limit.
     """
-    size = path.stat().st_size
     if size == 0:
         raise stop("failed", "unreadable", "the file is empty (0 bytes)")
     if size > limits["max_bytes"]:

@@ -12,9 +12,9 @@ from triptych.core.files import temporary_name
 from triptych.core.status import Outcome
 from triptych.media import audio, keyframes, probe, sandbox
 from triptych.media.candidates import Source
-from triptych.media.probe import file_size
+from triptych.media.probe import checked_size
 
-__all__ = ["Job", "do", "file_size", "made_with", "warm"]
+__all__ = ["Job", "checked_size", "do", "made_with", "warm"]
 
 VERSIONS = {"probe": probe.VERSION, "audio": audio.VERSION, "keyframes": keyframes.VERSION}
 #: Limits that decide what the probe answers.

@@ -23,7 +23,7 @@ from triptych.core.files import (
 )
 from triptych.core.paths import Paths
 from triptych.core.retry import UNSETTLED
-from triptych.core.status import Manifest, Outcome, Refused, stop
+from triptych.core.status import Manifest, Outcome, Refused, stop, write_shard
 from triptych.media import stages
 
 Stage = Literal["probe", "audio", "keyframes"]
@@ -113,7 +113,7 @@ def run_stage(
         said = f" ({manifest.outcome.reason}: {manifest.outcome.message})" if not manifest.outcome.ok else ""
         log.info("%s %s: %s%s [%d of %d]", stage, slug, manifest.outcome.status, said, number, len(videos))
     if shard is not None:
-        sealed.write_json(paths.shard_manifest(stage, shard), {"stage": stage, "shard": shard, "videos": digests})
+        write_shard(paths.shard_manifest(stage, shard), stage, shard, digests)
     return outcomes
 
 
@@ -180,6 +180,8 @@ def _settle(stage: Stage, video, paths: Paths, params, limits, threads: int, fet
         if before and before.key == job.key and _settled(before.outcome) and verified(before, target.parent):
             return before
         again = _fetched_again(job, paths)
+        if stage == "probe" and again:
+            job = _prepared(stage, job, video, paths)  # what came is not what the download's manifest tells
         manifest = _made(stage, job)
     except Refused as refused:
         manifest = Manifest(slug, stage, refused.outcome, key=job.key, data=job.facts)
@@ -209,7 +211,11 @@ def _fetched_again(job: stages.Job, paths: Paths) -> dict[str, str]:
     from triptych.core.config import Fetch
     from triptych.media.fetch import ensure_source
 
-    return ensure_source(paths, {"slug": job.slug}, dict(job.fetch or Fetch().model_dump()))
+    try:
+        return ensure_source(paths, {"slug": job.slug}, dict(job.fetch or Fetch().model_dump()))
+    except Refused:
+        job.key = ""  # that a site does not answer today is not settled
+        raise
 
 
 def _made(stage: Stage, job: stages.Job) -> Manifest:
@@ -264,12 +270,18 @@ def _prepared(stage: Stage, job: stages.Job, video, paths: Paths) -> stages.Job:
 
 
 def _prepared_probe(job: stages.Job, video, paths: Paths) -> stages.Job:
-    """Link a local file, check its size and digest its content."""
-    media = Path(paths.media(job.slug))
+    """Link a local file, check its size and digest its content.
+
+    A download that was removed (`keep_sources: false`) is known by its manifest: it is not fetched again to find that
+    nothing has changed.
+    """
+    media, removed = Path(paths.media(job.slug)), None
     if video.get("url"):
         fetched = _earlier(Path(paths.manifest("fetch", job.slug)))
         if fetched is None or not fetched.outcome.ok:
             raise Refused(_after("fetch", fetched.outcome) if fetched else _missing("it was not downloaded"))
+        if fetched.data.get("url") and not os.path.lexists(media):
+            removed = fetched.artefacts.get("media")
     elif not video["source"]:
         raise stop("absent", "no_source", "the row names no file")
     else:
@@ -279,12 +291,11 @@ def _prepared_probe(job: stages.Job, video, paths: Paths) -> stages.Job:
             raise Refused(_missing(f"{source} {what}; correct the table or put the file there"))
         link(media, source)
     job.path = str(media)
-    _fetched_again(job, paths)
-    if not media.is_file():
+    if not removed and not media.is_file():
         raise Refused(_missing(f"{media} is not there; run snakemake --forcerun fetch_video to fetch it again"))
     try:
-        size = stages.file_size(media, job.limits)
-        digest = digest_file(media)
+        size = stages.checked_size(removed["bytes"] if removed else media.stat().st_size, job.limits)
+        digest = removed["sha256"] if removed else digest_file(media)
     except PermissionError as error:
         raise stop("failed", "unreadable", f"no right to read {media.resolve()}") from error
     job.facts = {"bytes": size, "digest": digest}

@@ -48,11 +48,11 @@ def _row(threads: int, mem_mb: int, per_video: float, runtime: float, runtime_vi
 #: five minutes; a job that is ended by its limit keeps what it has, and goes on with twice the time.
 TABLE: dict[str, Resources] = {
     # Downloads wait for their servers; decoding holds at most `limits.memory_mb` of addresses, far less of memory.
-    "fetch_video": _row(1, 1000, 0, 240, 0),
+    "fetch_video": _row(1, 1000, 0, 240, 1),
     "probe_media": _row(1, 1000, 0, 10, 0.2),
     "extract_audio": _row(1, 1500, 0, 40, 0.5),
     "pick_keyframes": _row(1, 2000, 0, 40, 1),
-    "drop_source": _row(1, 600, 0, 10, 0, local=True),
+    "drop_source": _row(1, 600, 0, 10, 0.001, local=True),
     # A shard's jobs load a model once, then take its videos one after the other.
     "transcribe_captions": _row(1, 800, 0.1, 10, 0.02),
     "transcribe_shard": _row(2, 3500, 0.5, 60, 3),
