@@ -108,7 +108,13 @@ def _begin(paths: Paths, study_files: list[Path | str], nolock: bool) -> None:
     told(*orphans(paths.root, jobs))
     if run.locked and not nolock and own_locks(Path(), paths):
         who = f"the run of {run.before} was killed" if run.before else "an earlier run was killed"
-        first = "end that job, or wait for it; then " if len(jobs) == 1 else "end those jobs; then " if jobs else ""
+        first = (
+            "end that job, or wait for it; then "
+            if len(jobs) == 1
+            else "end those jobs, or wait for them; then "
+            if jobs
+            else ""
+        )
         run.end(keep=True)
         _stop(f"{who} and left Snakemake's lock: {first}`triptych unlock{study}`, and run again")
 
