@@ -155,7 +155,14 @@ def test_status(folder):
     told = json.loads(triptych("status", "--json", cwd=folder).stdout)
     assert [stage["pending"] for stage in told["stages"]] == [4] * len(told["stages"])
     ran = triptych("status", "--retry-failed", "-c", "config.yaml", cwd=folder)
-    assert "snakemake" in ran.stderr and (folder / "results" / "s" / "attempts" / ".retry.json").is_file()
+    request = folder / "results" / "s" / "attempts" / ".retry.json"
+    assert "snakemake" in ran.stderr and request.is_file()
+    request.unlink()
+    request.parent.rmdir()
+    request.parent.write_text("")
+    ran = triptych("status", "--retry-failed", cwd=folder)
+    assert ran.returncode == 1 and "Traceback" not in ran.stderr and "results/s/attempts" in ran.stderr
+    request.parent.unlink()
 
 
 def test_doctor(folder):

@@ -151,7 +151,10 @@ def status(
         from triptych.core import retry
         from triptych.core.paths import Paths
 
-        retry.request(Paths.of(study))
+        try:
+            retry.request(Paths.of(study))
+        except OSError as error:
+            _stop(error)
     stages = command.collect(study, corpus, disk=days is None)
     told: dict[str, object] = {"study": study.study, "rows": len(corpus.rows)}
     if days is not None:

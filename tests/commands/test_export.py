@@ -107,7 +107,7 @@ def test_what_cannot_be_exported(study, what, name, out, told):
 def test_a_damaged_feature_is_named(study):
     path = Path(Paths.of(study).feature("seen"))
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ExportError, match=r"seen\.h5"):
+    with pytest.raises(ExportError, match=r"seen\.h5 is .*: snakemake --forcerun .*seen\.h5$"):
         export(study, "features", "seen", "x.npz")
 
 

@@ -112,6 +112,30 @@ def test_a_stage_that_rests_has_no_rate(study):
     assert collected(study)["probe"].rate(time.time()) is None
 
 
+def test_the_videos_of_a_shard_were_made_in_the_time_of_its_job():
+    stage = status.Stage("transcripts/said", 400, seconds=3600.0, running=2)
+    stage.written = [10_000.0] * 100
+    assert stage.rate(10_060.0) == pytest.approx(60 * 100 / 3660)
+    stage.written += [13_600.0] * 100
+    stage.counts["ok"] = 200
+    # Nothing was written for half an hour, and jobs are under way.
+    assert stage.rate(15_400.0) == pytest.approx(60 * 200 / 9000)
+    assert stage.ends(15_400.0) == pytest.approx(15_400 + 9000)
+    stage.running = 0
+    assert stage.rate(15_400.0) is None
+
+
+def test_lines_of_transcripts_are_held_against_their_checksums(study):
+    paths = Paths.of(study)
+    path = Path(paths.transcripts("captions", "0"))
+    write_transcripts(path, [Transcript("v0", "captions", OK, segments=(Segment(0, 1, "said"),))])
+    path.write_text(path.read_text().replace("said", "sand"))
+    stages = collected(study)
+    assert stages["transcripts/captions"].damaged == {str(path): "its checksum differs"}
+    told = list(status_lines.lines(study, read_corpus("videos.csv"), list(stages.values())))
+    assert f"damaged: {path}: its checksum differs" in told
+
+
 def test_transcripts_and_embeddings(study):
     paths = Paths.of(study)
     (first, members), (second, others) = shards(study).items()

@@ -35,6 +35,7 @@ def study(tmp_path, monkeypatch):
     """A folder with a study file, where a killed run has left Snakemake's locks; its paths."""
     (tmp_path / "config.yaml").write_text("study: s\ncorpus: videos.csv\n")
     (tmp_path / ".snakemake" / "locks").mkdir(parents=True)
+    (tmp_path / ".snakemake" / "locks" / "0.input.lock").write_text("videos/a.mp4\n")
     (tmp_path / ".snakemake" / "locks" / "0.output.lock").write_text("results/s/probe/a.json\n")
     monkeypatch.chdir(tmp_path)
     return Paths("s")
@@ -70,7 +71,7 @@ def test_locks_of_a_killed_run_go_and_a_second_time_there_is_nothing(study, work
     for process in (run, job):
         process.kill()
         process.wait()
-    assert begin.left_locks(Path(), study)
+    assert begin.own_locks(Path(), study)
     ran = triptych()
     assert ran.returncode == 0 and ran.stderr == ""
     assert f"pid {run.pid}" in ran.stdout and "was killed" in ran.stdout
@@ -83,6 +84,15 @@ def test_locks_of_a_killed_run_go_and_a_second_time_there_is_nothing(study, work
 def test_locks_go_where_there_are_no_results_yet_and_nothing_is_made(study):
     assert triptych().stdout == "removed Snakemake's locks in .snakemake/locks\n"
     assert not Path("results").exists()
+
+
+def test_locks_of_another_study_stay(study):
+    others = Path(".snakemake/locks/1.output.lock"), Path(".snakemake/locks/1.input.lock")
+    others[0].write_text("results/other/probe/a.json\n")
+    others[1].write_text("results/s/probe/a.json\n")
+    assert triptych().stdout == "removed Snakemake's locks in .snakemake/locks\n"
+    assert sorted(Path(".snakemake/locks").iterdir()) == sorted(others)
+    assert triptych().stdout == "nothing was locked\n"
 
 
 @pytest.mark.parametrize("force", [[], ["--force"]])
@@ -108,6 +118,7 @@ def test_locks_go_where_the_killed_run_worked(study, worker, tmp_path, monkeypat
     process.wait()
     other = tmp_path / "other"
     other.mkdir()
+    (tmp_path / ".snakemake" / "locks" / "0.output.lock").write_text(f"{tmp_path}/results/s/probe/a.json\n")
     monkeypatch.chdir(other)
     lines = unlock(Paths("s", results=str(tmp_path / "results")))
     assert f"removed Snakemake's locks in {tmp_path / '.snakemake' / 'locks'}" in lines

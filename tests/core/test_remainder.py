@@ -76,3 +76,22 @@ def test_what_cannot_be_read_at_all_ends():
         "tasks.a",
     ]
     assert left.study is not None
+
+
+def test_names_that_hold_dots_or_are_no_text_take_nothing_with_them():
+    config = changed(encoders__sound__use=3, features__heard__pool="sum")
+    config["features"]["seen.too"] = {"from": "picture.frame"}
+    odd = {"net:v1": "net:v1", None: "None", True: "1", 1.5: "1.5"}
+    config["encoders"] |= {key: {"use": "clip"} for key in odd}
+    left = remainder(config)
+    wanted = {"encoders.sound.use", "features.heard.pool", "features.seen.too"}
+    assert {line.split(": ")[0] for line in left.faults} == wanted | {f"encoders.{one}" for one in odd.values()}
+    assert sorted(left.study.encoders) == ["picture"] and "sight" in left.study.models
+
+
+def test_a_section_that_is_none_hides_the_other_faults_no_longer():
+    left = remainder(changed(encoders=[{"picture": {"use": "classic-image"}}], models__sight__head="svm"))
+    assert [line.split(":")[0] for line in left.faults] == ["encoders", "models.sight.head"]
+    left = remainder(changed(transcripts=["captions"], models__words={"text": ["captions"], "head": "svc"}))
+    others = ["tasks.topic.label: the table has no column 'tpoic'"]
+    assert left.own(["models.words.text: the table has no column 'captions'", *others]) == others

@@ -211,3 +211,8 @@ def test_faults_in_plain_words_at_the_places_of_the_file(data, told):
 def test_a_mistyped_key_of_metadata_is_named():
     found = faults({"tasks": {"t": {"label": {"metdata": "categories.0"}, "group": "g"}}})
     assert "tasks.t.label.metdata: unknown key; did you mean 'metadata'?" in found
+
+
+def test_folders_have_one_name():
+    study = parse_study({"study": "s", "corpus": "t.csv", "results": "./a//results/", "media_dir": "../media/."})
+    assert (study.results, study.media_dir, study.splits_dir) == ("a/results", "../media", "data/splits")

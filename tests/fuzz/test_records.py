@@ -8,6 +8,7 @@ from fuzz.target import target, told, tried
 from hypothesis import strategies as st
 
 from triptych.commands import status as command
+from triptych.commands import status_days, status_lines
 from triptych.core import digests, retry
 from triptych.core.config import Study
 from triptych.core.corpus import read_corpus
@@ -143,7 +144,7 @@ def test_status_tells_of_damaged_files(folder, content, note, lines):
         ("attempts/a.json", note),
         ("transcripts/captions/0.jsonl", lines),
         ("benchmarks/probe/a.tsv", lines),
-        (".retry.json", note),
+        ("attempts/.retry.json", note),
     ):
         put(results / place, data)
     study = Study.model_validate(
@@ -159,7 +160,7 @@ def test_status_tells_of_damaged_files(folder, content, note, lines):
     )
     corpus = read_corpus(study.corpus)
     stages = command.collect(study, corpus)
-    text = "\n".join(command.lines(study, corpus, stages))
+    text = "\n".join([*status_lines.lines(study, corpus, stages), *status_days.lines(status_days.days(stages, 0.0, 3))])
     assert "Traceback" not in text
     for stage in stages:
         json.dumps(stage.as_dict(0.0))

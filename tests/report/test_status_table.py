@@ -54,24 +54,26 @@ def test_a_lost_manifest_stops(hostile):
 
 
 @pytest.mark.parametrize("left, told", [(None, "is not there"), (b'{"video": ', "was damaged and is removed")])
-def test_a_lost_manifest_of_a_shard_makes_its_job_due(hostile, left, told):
+@pytest.mark.parametrize("stage", ["fetch", "audio"])
+def test_a_lost_manifest_of_a_shard_makes_its_job_due(hostile, stage, left, told):
     _, study, paths, rows = hostile
     shards = by_shard([row["slug"] for row in rows], study["shards"])
+    lost = next(row["slug"] for row in rows if row["source"].startswith("http")) if stage == "fetch" else "clip-002"
     for shard in shards:
-        replace_json(paths.shard_manifest("audio", shard), {"videos": {}})
-    path = Path(paths.manifest("audio", "clip-002"))
+        replace_json(paths.shard_manifest(stage, shard), {"videos": {}})
+    path = Path(paths.manifest(stage, lost))
     kept = path.read_bytes()
     path.unlink() if left is None else path.write_bytes(left)
     try:
-        with pytest.raises(StatusError, match=rf"audio.*clip-002\.json {told}; run snakemake again"):
+        with pytest.raises(StatusError, match=rf"{stage}.*{lost}\.json {told}; run snakemake again"):
             status_table.collect(paths, rows, {**study, "unit": "shard"})
         assert not path.exists()
-        due = [shard for shard in shards if not Path(paths.shard_manifest("audio", shard)).exists()]
-        assert due == [shard for shard, members in shards.items() if "clip-002" in members]
+        due = [shard for shard in shards if not Path(paths.shard_manifest(stage, shard)).exists()]
+        assert due == [shard for shard, members in shards.items() if lost in members]
     finally:
         path.write_bytes(kept)
         for shard in shards:
-            Path(paths.shard_manifest("audio", shard)).unlink(missing_ok=True)
+            Path(paths.shard_manifest(stage, shard)).unlink(missing_ok=True)
     status_table.collect(paths, rows, {**study, "unit": "shard"})
 
 

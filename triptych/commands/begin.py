@@ -106,9 +106,15 @@ def _begin(paths: Paths, study_files: list[Path | str], nolock: bool) -> None:
         told(f"note: {_presence(run.before)} in {paths.root} ({run.before}). {NOBODY_KNOWS}")
     jobs = live.jobs(paths.live, sweep=True)
     told(*orphans(paths.root, jobs))
-    if run.locked and not nolock and left_locks(Path(), paths):
+    if run.locked and not nolock and own_locks(Path(), paths):
         who = f"the run of {run.before} was killed" if run.before else "an earlier run was killed"
-        first = "end that job, or wait for it; then " if len(jobs) == 1 else "end those jobs; then " if jobs else ""
+        first = (
+            "end that job, or wait for it; then "
+            if len(jobs) == 1
+            else "end those jobs, or wait for them; then "
+            if jobs
+            else ""
+        )
         run.end(keep=True)
         _stop(f"{who} and left Snakemake's lock: {first}`triptych unlock{study}`, and run again")
 
@@ -126,17 +132,19 @@ NOBODY_KNOWS = (
 )
 
 
-def left_locks(folder: Path, paths: Paths) -> bool:
-    """Whether Snakemake's locks below a folder name files of this study. Those of other studies may be in use."""
-    own = (f"{paths.root}/", f"{paths.media_dir}/{paths.study}/")
+def own_locks(folder: Path, paths: Paths) -> list[Path]:
+    """Snakemake's locks below a folder on files that this study makes. Those of other studies may be in use."""
+    own = (f"{paths.root}/", f"{paths.media_dir}/{paths.study}/", f"{paths.splits_dir}/{paths.study}/")
+    found = []
     for path in sorted((folder / LOCKS).glob("*.output.lock")):
         try:
             with path.open(encoding="utf-8", errors="replace") as handle:
                 if any(line.startswith(own) for line in handle):
-                    return True
+                    # What a run reads is locked under the same number.
+                    found += [path, path.with_name(path.name.replace(".output.", ".input."))]
         except OSError:
             continue  # its run has just ended
-    return False
+    return found
 
 
 def _presence(run: live.Holder) -> str:

@@ -66,7 +66,7 @@ def _feature(study: Study, name: str) -> dict[str, Any]:
     except FileNotFoundError:
         raise ExportError(f"{path} is not there; make it with: snakemake {path}") from None
     except DamagedStore as error:
-        raise ExportError(str(error)) from error
+        raise _damaged(path, error) from error
     return {"video": ids, "present": mask, "values": values}
 
 
@@ -88,11 +88,11 @@ def _embeddings(study: Study, name: str) -> dict[str, Any]:
                 continue  # of another number of shards, before
             entries, damaged = read_store(path)
             if damaged:
-                raise ExportError(f"{path} is damaged at {', '.join(sorted(damaged))}; run snakemake again")
+                raise _damaged(path, f"{path} is damaged at {', '.join(sorted(damaged))}")
             rows |= entries
             arrays |= {one for entry in entries.values() for one in entry.arrays}
     except DamagedStore as error:
-        raise ExportError(str(error)) from error
+        raise _damaged(path, error) from error
     if not rows:
         raise ExportError(f"there are no embeddings of {encoder}; make them with: snakemake embeddings")
     found = [(video, rows[video]) for video in sorted(rows) if array in rows[video].arrays]
@@ -127,7 +127,12 @@ def _predictions(study: Study, name: str) -> dict[str, Any]:
     try:
         return parquet.read_table(path).to_pydict()
     except DamagedFile as error:
-        raise ExportError(str(error)) from error
+        raise _damaged(path, error.told) from error
+
+
+def _damaged(path: Path | str, told: object) -> ExportError:
+    # Snakemake goes by times: it would find a damaged file up to date, and one that was deleted not missed.
+    return ExportError(f"{str(told).split('; delete it')[0]}; make it again with: snakemake --forcerun {path}")
 
 
 def _unknown(kind: str, name: str, known) -> str:

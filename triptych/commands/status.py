@@ -12,15 +12,16 @@ from statistics import median
 from typing import Any
 
 from triptych.commands import status_running
+from triptych.core import sealed
 from triptych.core.config import Study
 from triptych.core.corpus import Corpus
-from triptych.core.files import parse_json
 from triptych.core.paths import MEDIA_STAGES, Paths
 from triptych.core.status import STATES, Outcome
 from triptych.core.units import by_shard
 
-#: Seconds that a rate looks back, and within which something must have been written for a rate to be told.
-WINDOW, FRESH = 600.0, 120.0
+#: Seconds that a rate looks back (or so many jobs, where they last longer), and within which something must have been
+#: written where no job is under way.
+WINDOW, JOBS, FRESH = 600.0, 4, 120.0
 #: How a manifest tells that a video is ok and has no warning, which most are: so much is told without parsing it.
 _OK, _UNWARNED, _END = b'\n "status": "ok"', b'\n "warnings": {}', b"}\n"
 
@@ -71,11 +72,16 @@ class Stage:
             self.found.append((video, outcome["status"], outcome.get("reason") or "", outcome.get("message") or ""))
 
     def rate(self, now: float) -> float | None:
-        """Videos a minute of the last ten minutes; None when nothing is going on."""
-        recent = [when for when in self.written if now - when < WINDOW]
-        if len(recent) < 2 or now - max(recent) > FRESH:
+        """Videos a minute of the last ten minutes, or of the last few jobs; None when nothing is going on."""
+        job = self.seconds or 0.0
+        window = max(WINDOW, JOBS * job)
+        recent = [when for when in self.written if now - when < window]
+        if len(recent) < 2 or now - max(recent) > (window if self.running else FRESH):
             return None
-        return 60.0 * len(recent) / max(1.0, now - min(recent))
+        begun = min(recent)
+        # The videos of a file are all written at its job's end, and were made in the time before.
+        begun = max(begun - job, now - window) if recent.count(begun) > 1 else begun
+        return 60.0 * len(recent) / max(1.0, now - begun)
 
     def ends(self, now: float) -> float | None:
         """When nothing will be pending at this rate (seconds since the epoch); None when nothing is going on."""
@@ -153,7 +159,7 @@ def _media(paths: Paths, name: str, slugs: list[str]) -> Stage:
                 told = handle.read()
                 written = os.fstat(handle.fileno()).st_mtime
             plain = _OK in told and _UNWARNED in told and told.endswith(_END)
-            stage.add(slug, {"status": "ok"} if plain else _outcome(parse_json(told)), written)
+            stage.add(slug, {"status": "ok"} if plain else _outcome(sealed.parse(told)), written)
         except FileNotFoundError:
             continue
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -195,7 +201,7 @@ def _texts(paths: Paths, name: str, files: dict[str, str], jobs: str, shards: di
                 written = part.stat().st_mtime
                 for line in part.read_text(encoding="utf-8").split("\n"):
                     if line:
-                        outcome = parse_json(line)
+                        outcome = sealed.read_line(line)
                         known[outcome["video"]] = (_outcome(outcome), written)
             except FileNotFoundError:
                 continue

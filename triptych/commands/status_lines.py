@@ -106,7 +106,7 @@ def lines(study: Study, corpus: Corpus, stages: list[Stage], most: int = 20) -> 
         yield f"task {task}: {made} of {of} models have metrics"
     for stage in stages:
         for path, why in stage.damaged.items():
-            yield f"damaged: {path}: {why}"
+            yield f"damaged: {why}" if path in why else f"damaged: {path}: {why}"
     faults = first_faults(stages)
     if faults:
         yield ""

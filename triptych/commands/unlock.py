@@ -1,8 +1,8 @@
-"""`triptych unlock`: what `snakemake --unlock` does, but never while a run or a job of the study lives."""
+"""`triptych unlock`: what `snakemake --unlock` does, for one study and never while a run or a job of it lives."""
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 from pathlib import Path
 
 from triptych.commands import begin
@@ -15,7 +15,7 @@ class InUseError(RuntimeError):
 
 
 def unlock(paths: Paths, *, force: bool = False) -> list[str]:
-    """Remove what a killed run left: Snakemake's locks here and where it ran, and the records of dead processes.
+    """Remove what a killed run left: Snakemake's locks on the study's files, and the records of dead processes.
 
     Args:
         paths: of the study.
@@ -42,10 +42,12 @@ def unlock(paths: Paths, *, force: bool = False) -> list[str]:
             lines.append(f"the run of {mine.before} was killed")
         for folder in sorted({Path(), *_ran_in(mine)}):
             locks = folder / begin.LOCKS
-            if locks.is_dir() and any(locks.iterdir()):
+            if own := begin.own_locks(folder, paths):
                 lines.append(f"removed Snakemake's locks in {locks}")
-            if locks.is_dir():
-                shutil.rmtree(locks)
+            for path in own:
+                path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                locks.rmdir()  # unless those of other studies are there
         swept = _sweep(paths, force)
         if swept:
             lines.append(f"removed {swept} record{'' if swept == 1 else 's'} of jobs that ended without a word")

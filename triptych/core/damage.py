@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from triptych.core import parquet, seal, sealed
 from triptych.core.files import DamagedFile
-
-_ADVICE = re.compile(r"; delete (it|the file) and run again$")
 
 
 def verify(path: Path | str) -> None:
@@ -45,7 +42,7 @@ def remove(paths: Iterable[Path | str], root: Path | str) -> list[str]:
             if path.is_file() and path.resolve().is_relative_to(base):
                 verify(path)
         except ValueError as error:
-            told = _ADVICE.sub("", str(error))
+            told = error.told if isinstance(error, DamagedFile) else str(error)
             removed.append(told if str(path) in told else f"{path} is {told}")
             _drop(path)
         except OSError:

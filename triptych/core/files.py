@@ -23,12 +23,13 @@ class DamagedFile(ValueError):
 
     Attributes:
         path: the file.
+        told: the message without what to do.
     """
 
     def __init__(self, path: Path | str, cause: object, line: int | None = None) -> None:
         self.path = Path(path)
-        place = f"{path}, line {line}: damaged" if line else f"{path} is damaged"
-        super().__init__(f"{place} ({cause}); delete {'the file' if line else 'it'} and run again")
+        self.told = f"{path}, line {line}: damaged ({cause})" if line else f"{path} is damaged ({cause})"
+        super().__init__(f"{self.told}; delete {'the file' if line else 'it'} and run again")
 
 
 def digest_bytes(data: bytes) -> str:

@@ -40,15 +40,23 @@ def read_json(path: Path | str) -> Any:
         FileNotFoundError: no such file.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8")
-        match = _SEAL.match(text)
-        if match:
-            text = "{\n" + text[match.end() :]
-            if _crc(text) != match.group(1):
-                raise ValueError("its checksum differs")
-        return parse_json(text)
+        return parse(Path(path).read_bytes())
     except ValueError as error:
         raise DamagedFile(path, error) from error
+
+
+def parse(content: bytes) -> Any:
+    """What a JSON file holds, sealed or not, without its seal.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    text = content.decode("utf-8")
+    if match := _SEAL.match(text):
+        text = "{\n" + text[match.end() :]
+        if _crc(text) != match.group(1):
+            raise ValueError("its checksum differs")
+    return parse_json(text)
 
 
 def write_lines(path: Path | str, values: Iterable[Mapping[str, Any]]) -> None:

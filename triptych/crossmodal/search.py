@@ -160,7 +160,8 @@ def _stored(
     paths, shards = Paths.of(study), by_shard(slugs, study.shards)
     arrays = [one for one in base.arrays_of(section) if not one.endswith(base.WEIGHTS)]
     found: dict[str, list[tuple[str, np.ndarray, np.ndarray]]] = {}
-    missing, damaged, other = [], [], []
+    missing, other = [], []
+    damaged: dict[str, str] = {}
     for shard, members in shards.items():
         path = paths.embeddings(name, shard)
         try:
@@ -170,15 +171,17 @@ def _stored(
                 column = read_column(path, array)
                 known = set(members)
                 if column.damaged:
-                    damaged.append(f"{path}, entries of {_listed(sorted(column.damaged))}")
+                    damaged[path] = f"{path}, entries of {_listed(sorted(column.damaged))}"
                 for video, start, end in zip(column.videos, column.starts, column.ends, strict=True):
                     if end > start and video in known and video not in column.damaged:
                         found.setdefault(array, []).append((video, column.values[start:end], column.times[start:end]))
         except FileNotFoundError:
             missing.append(path)
         except DamagedStore as error:
-            damaged.append(str(error))
-    told = [f"damaged and left out: {one}; snakemake makes it again" for one in damaged]
+            damaged[path] = str(error)
+    told = [
+        f"damaged and left out: {one}; make it again with: snakemake --forcerun {path}" for path, one in damaged.items()
+    ]
     if missing and len(missing) < len(shards):
         told.append(f"not made yet and left out: {_listed(missing)}; run: snakemake embeddings")
     if other:

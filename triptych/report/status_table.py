@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from triptych.core.files import DamagedFile, replace_text
-from triptych.core.paths import Paths
+from triptych.core.paths import MEDIA_STAGES, Paths
 from triptych.core.status import OK, STATES, Manifest, Outcome
 from triptych.core.store import read_index
 from triptych.core.units import by_shard
@@ -93,10 +93,9 @@ def totals(lines: Iterable[Mapping[str, str]]) -> dict[str, dict[str, int]]:
 
 def _stages(paths: Paths, known: Mapping[str, Mapping[str, str]], study: Mapping[str, Any]):
     """Stage -> (video, outcome) pairs as its files tell them."""
-    yield "fetch", [(slug, _fetched(paths, row)) for slug, row in known.items()]
     shards = by_shard(known, study["shards"])
-    for stage in ("probe", "audio", "keyframes"):
-        yield stage, _of_media(paths, stage, shards, study["unit"] == "shard")
+    for stage in MEDIA_STAGES:
+        yield stage, _of_media(paths, stage, shards, known, study["unit"] == "shard")
     if study["transcripts"]:
         for source in [*study["transcripts"], "text"]:
             yield f"transcripts:{source}", list(_of_transcripts(paths, source, shards))
@@ -119,17 +118,21 @@ def _stages(paths: Paths, known: Mapping[str, Mapping[str, str]], study: Mapping
         yield f"task:{task}", list(_of_labels(paths.labels(task), paths.refused(task)))
 
 
-def _fetched(paths: Paths, row: Mapping[str, str]) -> Outcome:
+def _of_video(paths: Paths, stage: str, row: Mapping[str, str]) -> Outcome:
     source = row["source"]
-    if not source:
+    if stage == "fetch" and not source:
         return Outcome("absent", "no_source", "the row has no source")
-    if source[:8].lower().startswith(("http://", "https://")):
-        return _of_manifest("fetch", paths.manifest("fetch", row["slug"]))
-    return OK
+    if stage == "fetch" and not source[:8].lower().startswith(("http://", "https://")):
+        return OK
+    return _of_manifest(stage, paths.manifest(stage, row["slug"]))
 
 
 def _of_media(
-    paths: Paths, stage: str, shards: Mapping[str, Sequence[str]], per_shard: bool
+    paths: Paths,
+    stage: str,
+    shards: Mapping[str, Sequence[str]],
+    known: Mapping[str, Mapping[str, str]],
+    per_shard: bool,
 ) -> list[tuple[str, Outcome]]:
     """The outcomes of a media stage.
 
@@ -143,7 +146,7 @@ def _of_media(
     for shard, members in shards.items():
         for slug in members:
             try:
-                found.append((slug, _of_manifest(stage, paths.manifest(stage, slug))))
+                found.append((slug, _of_video(paths, stage, known[slug])))
             except StatusError as error:
                 faults.append(error)
                 if per_shard:

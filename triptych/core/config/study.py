@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from os.path import normpath
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from triptych.core.config.crossmodal import Duplicates, Imagine, Mapping, Match, Summary
 from triptych.core.config.encoders import Encoder, Feature, Transcript
@@ -16,6 +17,9 @@ from triptych.core.config.report import Evaluate, Report
 from triptych.core.config.resources import EVERY, TABLE, Resources
 from triptych.core.config.section import Name, Section, nearest
 
+#: Files are known by their names: `./results/` is `results`.
+Folder = Annotated[str, AfterValidator(normpath)]
+
 
 class Study(Section):
     """A study file, complete: what is read, computed, trained and reported."""
@@ -24,11 +28,11 @@ class Study(Section):
     """Name of the study: the folder of its results and of its splits."""
     corpus: str
     """Path of the table of videos, relative to where `snakemake` runs."""
-    results: str = Field("results", min_length=1)
+    results: Folder = Field("results", min_length=1)
     """Folder of all outputs; they lie in `{results}/{study}`."""
-    media_dir: str = Field("data/media", min_length=1)
+    media_dir: Folder = Field("data/media", min_length=1)
     """Folder of downloads and links; they lie in `{media_dir}/{study}/{video}.media`."""
-    splits_dir: str = Field("data/splits", min_length=1)
+    splits_dir: Folder = Field("data/splits", min_length=1)
     """Folder of the split files, meant to be committed: `{splits_dir}/{study}/{task}.csv`."""
     unit: Literal["video", "shard"] = "video"
     """Jobs of the media stages: one a video, or one a shard (clusters, large corpora)."""
