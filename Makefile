@@ -33,7 +33,7 @@ demo: $(VENV)/.core ## the whole workflow on the demo corpus; prints where the r
 	@echo "Next:    . $(VENV)/bin/activate && triptych --help"
 
 test: $(VENV)/.test ## all tests but the browser's and the long ones; CORES at a time
-	$(BIN)/python -m pytest -q -n $(CORES) --dist loadscope --durations=25 -m "not browser and not slurm"
+	$(BIN)/python -m pytest -q -n $(CORES) --dist loadscope --durations=25 -m "not browser and not slurm and not long"
 
 test-browser: $(VENV)/.test ## opens the report in headless Chromium with hostile titles
 	$(BIN)/python -m pytest -q -m browser

@@ -10,6 +10,7 @@ import pytest
 from tiny import diffusion
 
 from triptych.commands import catalogue, models
+from triptych.core import sealed
 from triptych.core.config import Imagine, Study
 from triptych.core.paths import Paths
 from triptych.core.status import Outcome
@@ -116,7 +117,7 @@ def test_pictures_are_held_against_keyframes_by_the_encoder_itself(world):
     write_store(paths.embeddings("plain", "0"), entries)
     complete = Study.model_validate(study).model_dump(by_alias=True, mode="json")
     told = imagine_scores.score_pictures("dream", complete, [row["slug"] for row in rows])
-    assert told == json.loads(Path(paths.imagined_scores("dream", "json")).read_text())
+    assert told == sealed.read_json(paths.imagined_scores("dream", "json"))
     assert (told["used"], told["pictures"], told["cut"]) == (2, 4, 1)
     assert told["without"] == {"no_picture": 1, "no_text": 1}
     assert told["max"]["matched"] == pytest.approx(1.0) and told["max"]["row_to_column"]["r1"] == 1.0

@@ -97,7 +97,11 @@ def test_a_shelf_with_damage_gives_whole_transcripts_only(folder, content, spare
     found = shelf.find({"a": "ab" * 32})
     assert all(one.key == "ab" * 32 and isinstance(one.text, str) for one in found.values())
     shelf.replace(found.values())
-    assert set(read_transcripts(shelf.out)) == set(found)
+    if found:
+        assert set(read_transcripts(shelf.out)) == set(found)
+    else:
+        # Shards have videos: a file without a line is one that lost them.
+        tried(DamagedFile, (shelf.out,), read_transcripts, shelf.out)
 
 
 @target(

@@ -63,6 +63,7 @@ class Reader:
     card = ModelCard(
         name="reader",
         modality="text",
+        gpu=True,
         arrays={"embedding": 16},
         revision="pinned by models.lock",
         licence="MIT",

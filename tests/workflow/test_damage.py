@@ -70,6 +70,7 @@ def same(before: dict[str, bytes], workflow: Workflow) -> None:
     assert workflow.plan() == []
 
 
+@pytest.mark.long
 @pytest.mark.fault(3)
 def test_media_and_stores_are_made_again(workflow):
     before = workflow.snapshot(*PATTERNS)
@@ -87,6 +88,7 @@ def test_media_and_stores_are_made_again(workflow):
     same(before, workflow)
 
 
+@pytest.mark.long
 @pytest.mark.fault(3)
 def test_manifests_tables_and_scores_are_made_again(workflow):
     before = workflow.snapshot(*PATTERNS)

@@ -90,6 +90,7 @@ def test_a_full_disk_is_told_in_a_line_and_the_run_resumes(full_study, finished,
     assert finals(full_study) == expected
 
 
+@pytest.mark.long
 @pytest.mark.fault(4)
 def test_media_that_find_no_room_are_not_failed_videos(full_study, finished, disk):
     under = disk.fill(12_000)
@@ -104,6 +105,7 @@ def test_media_that_find_no_room_are_not_failed_videos(full_study, finished, dis
     assert len(made) > 20 and made == {name: expected[name] for name in made}
 
 
+@pytest.mark.long
 @pytest.mark.fault(5)
 def test_a_full_disk_of_snakemakes_records_loses_nothing(finished, disk, tmp_path):
     workflow = Workflow(tmp_path / "run", [dict(row) for row in finished.rows])

@@ -47,6 +47,7 @@ def test_a_folder_without_the_right_to_write_is_told_before_any_job(tmp_path, pl
     assert not list(workflow.folder.rglob("*.h5"))
 
 
+@pytest.mark.long
 @pytest.mark.fault(37)
 def test_rights_that_go_during_a_run_are_told_in_a_line_and_the_run_resumes(tmp_path):
     workflow = Workflow(tmp_path / "run", demo_rows(), **SMALL)
@@ -62,6 +63,7 @@ def test_rights_that_go_during_a_run_are_told_in_a_line_and_the_run_resumes(tmp_
     workflow.run("embeddings")
 
 
+@pytest.mark.long
 @pytest.mark.fault(37)
 @pytest.mark.parametrize("name", ['a folder\'s "name"', "$(touch canary) `x` ; é ü"])
 def test_a_folder_with_spaces_and_quotes_works(tmp_path, name):

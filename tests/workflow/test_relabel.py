@@ -11,6 +11,8 @@ import pytest
 from harness import Workflow, demo_rows
 from tiny import nli as tiny
 
+from triptych.core import sealed
+
 SIMILAR = {"use": "similarity", "encoder": "mini", "labels": {"column": "topic"}, "against": "topic"}
 
 
@@ -82,7 +84,7 @@ def test_the_comparison_and_the_report_tell_the_origin(done):
     made = task["zero_shot"]
     assert task["label"] == "relabel: by_words" and made["use"] == "similarity" and made["label_source"] == "transcript"
     assert [one["model"] for one in made["related"]] == ["words"]
-    facts = json.loads(done.path("relabel", "by_words.agreement.json").read_text())
+    facts = sealed.read_json(done.path("relabel", "by_words.agreement.json"))
     assert made["agreement"] == facts and facts["n"] == 5 and facts["against"] == "topic"
     assert made["sheet"].endswith("by_words.sheet.csv") and made["checked"] is None
     assert done.path("relabel", "by_words.agreement.svg").is_file() and made["picture"]

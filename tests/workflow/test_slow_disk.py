@@ -33,6 +33,7 @@ def finals(workflow: Workflow) -> dict[str, bytes]:
     return {name: content for name, content in workflow.snapshot(*RESULTS).items() if "/." not in f"/{name}"}
 
 
+@pytest.mark.long
 @pytest.mark.fault(38, 41)
 def test_late_names_and_no_locks_change_nothing(finished, tmp_path, monkeypatch):
     place, note = tmp_path / "slow", tmp_path / "asked.txt"
