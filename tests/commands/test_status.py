@@ -97,6 +97,15 @@ def test_media_stages(study):
     assert "2 videos failed or were refused" in told and "and 1 more (--all" in told and "damaged: " in told
 
 
+def test_what_sites_say_steers_no_terminal(study):
+    said = Outcome("failed", "http_404", "Gone \x1b]0;title\x07\x1b[31mred\nsecond \u202e line")
+    Manifest("v1", "fetch", said).write(Paths.of(study).manifest("fetch", "v1"))
+    stages = list(collected(study).values())
+    stages[0].found.append(("v1", "failed", "http_404", said.message))
+    told = list(status_lines.lines(study, read_corpus("videos.csv"), stages))
+    assert all(line.isprintable() for line in told) and any("second" in line and "Gone" in line for line in told)
+
+
 def test_videos_that_ended_by_a_limit_are_told(study):
     crashed = Outcome("failed", "crashed", "Signal 11.")
     Manifest("v1", "keyframes", crashed).write(Paths.of(study).manifest("keyframes", "v1"))
