@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from triptych.commands import status_running
 from triptych.commands.status import Stage, disk_use
 from triptych.core.cells import count, printable
 from triptych.core.config import Study
@@ -105,8 +106,10 @@ def lines(study: Study, corpus: Corpus, stages: list[Stage], most: int = 20) -> 
     held = disk_use(f"{study.media_dir}/{study.study}")
     if held:
         yield f"downloads: {size(held)} in {study.media_dir}/{study.study}"
+    under_way = status_running.by_task(paths, study.tasks)
     for task, (made, of) in models(study).items():
-        yield f"task {task}: {made} of {of} models have metrics"
+        jobs = f", {count(under_way[task], 'job')} under way" if under_way[task] else ""
+        yield f"task {task}: {made} of {of} models have metrics{jobs}"
     for stage in stages:
         for path, why in stage.damaged.items():
             yield f"damaged: {printable(why if path in why else f'{path}: {why}', LONGEST)}"
