@@ -45,7 +45,7 @@ test-kill: $(VENV)/.test ## 100 random kills: 45 jobs, 45 snakemakes, 10 node da
 	else echo "10 kills of node daemons were left out: apt-get install slurmctld slurmd slurm-client munge"; fi
 
 reliability: $(VENV)/.test ## runs the tests of the fault matrix (SLURM's where it is installed) and writes docs/reliability.md
-	$(BIN)/python -m pytest -q -n $(CORES) --dist loadscope -m "fault$(if $(shell PATH=$$PATH:/usr/sbin command -v slurmctld),, and not slurm) and not browser" --reliability docs/reliability.md
+	$(BIN)/python -m pytest tests -q -n $(CORES) --dist loadscope -m "fault$(if $(shell PATH=$$PATH:/usr/sbin command -v slurmctld),, and not slurm) and not browser" --reliability docs/reliability.md
 
 test-security: $(VENV)/.test ## the tests that docs/security.md names (without the browser's)
 	$(BIN)/python -m pytest -q -n $(CORES) --dist loadscope -m "not browser" tests/security $$(grep -oE 'tests/[a-z_/]+\.py::test_[A-Za-z0-9_]+' docs/security.md | grep -v ^tests/security | sort -u)

@@ -143,13 +143,13 @@ def status(
     import time
 
     from triptych.commands import status as command
-    from triptych.commands import status_days, status_lines
+    from triptych.commands import status_days, status_lines, status_running
+    from triptych.core.paths import Paths
 
     checked = _load(configfile, quick=True)
     study, corpus = checked.study, checked.corpus
     if retry_failed:
         from triptych.core import retry
-        from triptych.core.paths import Paths
 
         try:
             retry.request(Paths.of(study))
@@ -165,6 +165,7 @@ def status(
     elif as_json:
         told |= {"stages": [one.as_dict(time.time()) for one in stages]}
         told |= {"models": status_lines.models(study), "downloads": status_lines.waiting(study, corpus)}
+        told |= {"jobs_of_tasks": status_running.by_task(Paths.of(study), study.tasks)}
         typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
     else:
         for line in status_lines.lines(study, corpus, stages, most=sys.maxsize if every else 20):

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from support import CHECKOUT
 
-from triptych.commands.search import lines, printable, span
+from triptych.commands.search import lines, span
+from triptych.core.cells import printable
 from triptych.core.config import Study
 from triptych.core.corpus import read_corpus
 from triptych.core.paths import Paths

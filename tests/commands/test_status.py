@@ -97,6 +97,25 @@ def test_media_stages(study):
     assert "2 videos failed or were refused" in told and "and 1 more (--all" in told and "damaged: " in told
 
 
+def test_jobs_of_a_task_are_told_beside_its_models(study):
+    paths = Paths.of(study)
+    with contextlib.ExitStack() as jobs:
+        for output in (paths.predictions("topic", "late"), paths.comparison("topic"), paths.feature("topic")):
+            jobs.enter_context(live.working(paths.live, f"rule {output}", [output]))
+        assert status_running.by_task(paths, study.tasks) == {"topic": 2}
+        told = list(status_lines.lines(study, read_corpus("videos.csv"), list(collected(study).values())))
+    assert "task topic: 0 of 2 models have metrics, 2 jobs under way" in told
+
+
+def test_what_sites_say_steers_no_terminal(study):
+    said = Outcome("failed", "http_404", "Gone \x1b]0;title\x07\x1b[31mred\nsecond \u202e line")
+    Manifest("v1", "fetch", said).write(Paths.of(study).manifest("fetch", "v1"))
+    stages = list(collected(study).values())
+    stages[0].found.append(("v1", "failed", "http_404", said.message))
+    told = list(status_lines.lines(study, read_corpus("videos.csv"), stages))
+    assert all(line.isprintable() for line in told) and any("second" in line and "Gone" in line for line in told)
+
+
 def test_videos_that_ended_by_a_limit_are_told(study):
     crashed = Outcome("failed", "crashed", "Signal 11.")
     Manifest("v1", "keyframes", crashed).write(Paths.of(study).manifest("keyframes", "v1"))

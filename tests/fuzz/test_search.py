@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from triptych import cli
-from triptych.commands.search import printable
+from triptych.core.cells import printable
 from triptych.core.store import Entry, write_store
 from triptych.crossmodal import search as crossmodal
 from triptych.encoders import base

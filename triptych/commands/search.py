@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from triptych.core.cells import printable
 from triptych.crossmodal.search import Clip, Found
-
-#: Characters of a title that are shown.
-LONGEST = 70
 
 
 def lines(found: Found, rows: Mapping[str, Any]) -> Iterator[str]:
@@ -25,12 +22,6 @@ def lines(found: Found, rows: Mapping[str, Any]) -> Iterator[str]:
         yield f"{number:3d}  {one.video}{'  ' + title if title else ''}"
         for clip in one.clips:
             yield f"     {clip.encoder:<{wide}}  {span(clip):>13}  cosine {clip.cosine:.3f}, rank {clip.rank:g}"
-
-
-def printable(text: str, longest: int = LONGEST) -> str:
-    """Text of a table for a terminal: one line, without characters that would steer it (escapes, directions)."""
-    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in re.sub(r"\s+", " ", text))
-    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
 def span(clip: Clip) -> str:

@@ -8,13 +8,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from triptych.commands import status_running
 from triptych.commands.status import Stage, disk_use
-from triptych.core.cells import count
+from triptych.core.cells import count, printable
 from triptych.core.config import Study
 from triptych.core.corpus import Corpus
 from triptych.core.paths import MEDIA_STAGES, Paths
 from triptych.core.retry import UNSETTLED
 from triptych.core.status import STATES
+
+#: Most characters of a message: sites and files have their say in it.
+LONGEST = 1000
 
 
 def first_faults(stages: Iterable[Stage]) -> list[tuple[str, str, str, str, str]]:
@@ -102,11 +106,13 @@ def lines(study: Study, corpus: Corpus, stages: list[Stage], most: int = 20) -> 
     held = disk_use(f"{study.media_dir}/{study.study}")
     if held:
         yield f"downloads: {size(held)} in {study.media_dir}/{study.study}"
+    under_way = status_running.by_task(paths, study.tasks)
     for task, (made, of) in models(study).items():
-        yield f"task {task}: {made} of {of} models have metrics"
+        jobs = f", {count(under_way[task], 'job')} under way" if under_way[task] else ""
+        yield f"task {task}: {made} of {of} models have metrics{jobs}"
     for stage in stages:
         for path, why in stage.damaged.items():
-            yield f"damaged: {why}" if path in why else f"damaged: {path}: {why}"
+            yield f"damaged: {printable(why if path in why else f'{path}: {why}', LONGEST)}"
     faults = first_faults(stages)
     if faults:
         yield ""
@@ -117,7 +123,7 @@ def lines(study: Study, corpus: Corpus, stages: list[Stage], most: int = 20) -> 
             yield f"  {number:>5}  {stage}: {status}: {reason}"
         yield ""
         for stage, video, _, reason, message in faults[:most]:
-            yield f"  {video}: {stage}: {reason}: {message}"
+            yield f"  {video}: {stage}: {reason}: {printable(message, LONGEST)}"
         if len(faults) > most:
             yield f"  ... and {len(faults) - most} more (--all names them)"
     again = sum(one[0] in MEDIA_STAGES[1:] and one[3] in UNSETTLED for one in faults)

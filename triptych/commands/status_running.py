@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 from triptych.core import live
@@ -14,10 +15,24 @@ KINDS = ("transcripts", "summaries", "embeddings")
 
 def by_stage(paths: Paths) -> Counter[str]:
     """Stage -> number of its jobs under way; nothing is written."""
-    stages = (
-        stage_of(str(output), paths) for one in live.jobs(paths.live) for output in one.record.get("writes", [])[:1]
-    )
-    return Counter(stage for stage in stages if stage)
+    return Counter(stage for output in _written(paths) if (stage := stage_of(output, paths)))
+
+
+def by_task(paths: Paths, tasks: Collection[str]) -> Counter[str]:
+    """Task -> number of its jobs under way: its models, their metrics, what compares them."""
+    found: Counter[str] = Counter()
+    for output in _written(paths):
+        names = output.removeprefix(f"{paths.root}/").split("/") if output.startswith(f"{paths.root}/") else []
+        # Results of a task lie in folders of kinds, as `metrics/{task}/sound.json` and `hints/{task}.csv`.
+        task = names[1].split(".")[0] if len(names) > 1 else ""
+        if stage_of(output, paths) is None and task in tasks:
+            found[task] += 1
+    return found
+
+
+def _written(paths: Paths) -> list[str]:
+    """The first file that each job under way writes."""
+    return [str(output) for one in live.jobs(paths.live) for output in one.record.get("writes", [])[:1]]
 
 
 def stage_of(output: str, paths: Paths) -> str | None:

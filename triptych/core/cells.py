@@ -190,3 +190,9 @@ def show(cell: str) -> str:
 def count(number: int, word: str) -> str:
     """`1 cell`, `2 cells`."""
     return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def printable(text: str, longest: int = 70) -> str:
+    """What strangers wrote, for a terminal: one line, without characters that would steer it (escapes, directions)."""
+    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in re.sub(r"\s+", " ", text))
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
