@@ -163,6 +163,11 @@ def test_status(folder):
     ran = triptych("status", "--retry-failed", cwd=folder)
     assert ran.returncode == 1 and "Traceback" not in ran.stderr and "results/s/attempts" in ran.stderr
     request.parent.unlink()
+    request.parent.parent.rmdir()
+    request.parent.parent.write_text("")
+    ran = triptych("status", cwd=folder)
+    assert ran.returncode == 0 and ran.stderr == ""
+    request.parent.parent.unlink()
 
 
 def test_doctor(folder):

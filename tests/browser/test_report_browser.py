@@ -141,7 +141,7 @@ def test_many_models_are_grouped_sorted_and_found(made, tmp_path):
     ran = opened(target, tmp_path, "--dump-dom")
     assert "CONSOLE" not in ran.stderr, ran.stderr
     groups, count, best, order, worst, found, caption, dots, marks = json.loads(Parsed(ran.stdout).all("title")[0][1])
-    assert groups == ["heard", "said", "seen", "several modalities", "baseline"] and count == 15
+    assert groups == ["heard", "said", "seen", "several modalities or models", "baseline"] and count == 15
     scores = {row["model"]: row["accuracy"] for row in task["rows"]}
     assert order == "descending" and scores[best.split("best single")[0]] == max(scores.values()) and worst == "copy_0"
     assert found == ["copy_0"] and "1 of 15 rows" in caption and dots == 15 and "of 13 models right" in marks

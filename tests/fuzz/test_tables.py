@@ -14,7 +14,7 @@ from triptych.core.cells import KEY_COLUMNS
 from triptych.core.corpus import SLUG, CorpusError, read_corpus
 from triptych.core.files import DamagedFile
 from triptych.evaluate.guard import formula_safe, one_line
-from triptych.learn.pairs import Pair, PairsError, read_pairs, write_pairs
+from triptych.learn.pairs import Pair, read_pairs, write_pairs
 from triptych.learn.relabel_files import RelabelError
 from triptych.learn.review import filled
 from triptych.learn.splits import Split, SplitError, read_splits, write_splits
@@ -103,7 +103,7 @@ def test_split_files_come_back(folder, rows):
 def test_a_damaged_table_of_pairs_is_refused(folder, content):
     path = folder / "pairs.csv"
     path.write_bytes(content)
-    pairs = tried(PairsError, (path,), read_pairs, path)
+    pairs = tried(DamagedFile, (path,), read_pairs, path)
     if pairs:
         write_pairs(path, pairs)
         assert [one.video for one in read_pairs(path)] == [one.video for one in pairs]

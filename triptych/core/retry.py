@@ -37,7 +37,7 @@ def counts(paths: Paths) -> dict[str, int]:
     try:
         counted = read_json(request_file(paths))["media"].items()
         return {unit: count for unit, count in counted if type(count) is int and 0 <= count < 2**53}
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
@@ -51,13 +51,13 @@ def unsettled(paths: Paths) -> set[str]:
         for path in _json_files(f"{paths.root}/{stage}"):
             try:
                 reasons[path.stem] = str(read_json(path)["reason"])
-            except (FileNotFoundError, ValueError, KeyError, TypeError):
+            except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
                 continue
         found |= {f"{stage}/{video}" for video, reason in reasons.items() if reason in mends}
         for path in _json_files(f"{paths.root}/{stage}/shards"):
             try:
                 members = [str(video) for video in read_json(path)["videos"]]
-            except (FileNotFoundError, ValueError, KeyError, TypeError):
+            except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
                 continue
             if any(video not in reasons or reasons[video] in mends for video in members):
                 found.add(f"{stage}/shards/{path.stem}")
@@ -76,7 +76,7 @@ def requested_at(paths: Paths) -> float:
     """When the last request was made, in seconds since the epoch; 0 without one."""
     try:
         return _moment(read_json(request_file(paths))["requested_at"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return 0.0
 
 
@@ -100,5 +100,5 @@ def due(paths: Paths, video: str, since: float | None = None) -> bool:
         return False
     try:
         return _moment(read_json(paths.attempts(video))["failed_at"]) < since
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return False

@@ -8,13 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from triptych.core.files import replace_text
+from triptych.core.files import DamagedFile, replace_text
 
 HEADER = ("video", "other", "by", "score")
-
-
-class PairsError(ValueError):
-    """A table of pairs that is damaged; the message names it."""
 
 
 @dataclass(frozen=True, order=True)
@@ -47,7 +43,7 @@ def read_pairs(path: Path | str) -> list[Pair]:
     """Read pairs.csv.
 
     Raises:
-        PairsError: it is no such table.
+        DamagedFile: it is no such table.
     """
     pairs = []
     try:
@@ -59,5 +55,5 @@ def read_pairs(path: Path | str) -> list[Pair]:
             if not 0 <= pairs[-1].score <= 1:
                 raise ValueError(f"line {reader.line_num}: {score!r} is no score")
     except (ValueError, csv.Error) as error:
-        raise PairsError(f"{path} is damaged ({error}); delete it and run again") from error
+        raise DamagedFile(path, error) from error
     return pairs

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from triptych.core import parquet
-from triptych.core.files import parse_json
+from triptych.core.files import DamagedFile, parse_json
 from triptych.core.status import Outcome
 
 _log = logging.getLogger("triptych.relabel")
@@ -97,6 +97,8 @@ def read(path: Path | str) -> Table:
         columns = {name: table.column(name).to_pylist() for name in table.column_names}
         scores = np.array([columns[f"score:{label}"] for label in facts["labels"]], dtype=np.float64).T
         outcomes = [Outcome(*one) for one in zip(columns["status"], columns["reason"], columns["message"], strict=True)]
+    except DamagedFile as error:
+        raise RelabelError(str(error)) from error
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise RelabelError(f"{path} cannot be read ({error}); delete it and run again") from error
     labels = [tuple(text.split(";")) if text else () for text in columns["labels"]]

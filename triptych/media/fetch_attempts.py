@@ -97,7 +97,7 @@ def _read(path: Path | str) -> dict[str, Any]:
     """The note of a video or of a run; empty without one, or when it is damaged."""
     try:
         return _whole(read_json(path))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return {}
 
 
