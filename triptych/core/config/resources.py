@@ -73,7 +73,7 @@ TABLE: dict[str, Resources] = {
     "draw_learning_curve": _row(1, 4000, 0.1, 120, 0.2),
     "draw_network_curve": _row(2, 10000, 0.2, 480, 2),
     "find_label_hints": _row(1, 2000, 0.05, 30, 0.01),
-    "find_duplicates": _row(4, 4000, 0.2, 60, 0.02),
+    "find_duplicates": _row(2, 4000, 0.2, 60, 0.02),
     "select_model": _row(1, 2500, 0.05, 30, 0.02),
     "fuse_models": _row(1, 2500, 0.05, 30, 0.02),
     "evaluate_model": _row(1, 2000, 0.05, 30, 0.01),
