@@ -53,7 +53,11 @@ def _outside(path: object) -> bool:
         return False
     place = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - in a hook of each call
     return not (
-        place.startswith(_state.folder + os.sep) or place in (_state.folder, os.devnull) or "__pycache__" in place
+        place.startswith(_state.folder + os.sep)
+        or place in (_state.folder, os.devnull)
+        # What Python and hypothesis keep for themselves.
+        or "__pycache__" in place
+        or ".hypothesis" in place
     )
 
 
