@@ -24,6 +24,8 @@ _CHANGING = {
     "os.chmod": (0,),
     "shutil.rmtree": (0,),
 }
+#: The folder in which hypothesis keeps its examples and constants: below where pytest was called.
+_HYPOTHESIS = os.path.join(os.getcwd(), ".hypothesis")  # noqa: PTH109, PTH118
 _NEVER = {
     "subprocess.Popen",
     "os.system",
@@ -57,7 +59,7 @@ def _outside(path: object) -> bool:
         or place in (_state.folder, os.devnull)
         # What Python and hypothesis keep for themselves.
         or "__pycache__" in place
-        or ".hypothesis" in place
+        or place.startswith(_HYPOTHESIS)
     )
 
 

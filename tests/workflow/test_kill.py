@@ -17,7 +17,7 @@ import psutil
 import pytest
 from harness import EXTRA, Workflow, demo_rows
 
-KILLS = int(os.environ.get("TRIPTYCH_KILLS", "4"))
+KILLS = int(os.environ.get("TRIPTYCH_KILLS", "5"))
 #: All that does not hold seconds or logs.
 RESULTS = (
     *("probe/*.json", "audio/*.*", "keyframes/*.*", "embeddings/*/*.h5", "transcripts/*/*.jsonl", "features/*.h5"),

@@ -202,12 +202,5 @@ def _rows(videos, made, frames, entries, scores, groups) -> list[dict[str, Any]]
         row["cut"] = "yes" if "prompt_cut" in entries[video].outcome.warnings else "no"
         row |= {"nearest_picture": int(picture), "nearest_time": round(float(frames[video].times[frame]), 3)}
         found.append(row)
-    for score, values in scores.items():
-        if len(videos) < 2:
-            continue
-        others = match_scores.others(values, groups)
-        ranks = [match_scores.ranks(one, groups) for one in (values, values.T)]
-        for place, row in enumerate(found):
-            row[f"{score}_matched"], row[f"{score}_mismatched"] = values[place, place], others[place]
-            row[f"{score}_video_rank"], row[f"{score}_pictures_rank"] = (one[place] for one in ranks)
+    match_scores.add_to(found, scores, groups, ("video", "pictures"))
     return found

@@ -198,14 +198,7 @@ def _rows(field, videos, frames, embedded, scores, groups) -> list[dict[str, Any
         row |= {"parts": embedded[video, field][1], "place": place}
         row |= {"best_time": own.times[cosines.argmax()], "worst_time": own.times[cosines.argmin()]}
         found.append(row)
-    for score, values in scores.items():
-        if len(videos) < 2:
-            continue
-        others = match_scores.others(values, groups)
-        ranks = [match_scores.ranks(one, groups) for one in (values, values.T)]
-        for place, row in enumerate(found):
-            row[f"{score}_matched"], row[f"{score}_mismatched"] = values[place, place], others[place]
-            row[f"{score}_text_rank"], row[f"{score}_video_rank"] = (one[place] for one in ranks)
+    match_scores.add_to(found, scores, groups, ("text", "video"))
     return found
 
 

@@ -7,7 +7,7 @@ is on similarities with the means of row and column taken off.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -150,3 +150,28 @@ def bars(matched: np.ndarray, mismatched: np.ndarray) -> dict[str, list[float]]:
     shares = [np.histogram(values, edges)[0] / len(values) for values in (matched, mismatched)]
     told = zip(("edges", "matched", "mismatched"), (edges, *shares), strict=True)
     return {name: [round(float(one), 6) for one in values] for name, values in told}
+
+
+def add_to(
+    rows: Sequence[dict[str, Any]],
+    scores: Mapping[str, np.ndarray],
+    groups: Sequence[str] | None,
+    sides: tuple[str, str],
+) -> None:
+    """Write into each video's row what it has with its own pair, with others', and its ranks; two videos at least.
+
+    Args:
+        rows: (n,), in the order of the similarities.
+        scores: name -> (n, n) similarity.
+        groups: (n,) group of each video.
+        sides: what a row of the similarity ranks, and what a column ranks: words of the keys `{score}_{side}_rank`.
+    """
+    if len(rows) < 2:
+        return
+    for score, values in scores.items():
+        mismatched = others(values, groups)
+        ranked = [ranks(one, groups) for one in (values, values.T)]
+        for place, row in enumerate(rows):
+            row[f"{score}_matched"], row[f"{score}_mismatched"] = values[place, place], mismatched[place]
+            for side, one in zip(sides, ranked, strict=True):
+                row[f"{score}_{side}_rank"] = one[place]
