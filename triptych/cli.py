@@ -143,7 +143,7 @@ def status(
     import time
 
     from triptych.commands import status as command
-    from triptych.commands import status_days, status_lines, status_running
+    from triptych.commands import status_days, status_lines, status_tasks
     from triptych.core.paths import Paths
 
     checked = _load(configfile, quick=True)
@@ -164,8 +164,8 @@ def status(
             typer.echo(line)
     elif as_json:
         told |= {"stages": [one.as_dict(time.time()) for one in stages]}
-        told |= {"models": status_lines.models(study), "downloads": status_lines.waiting(study, corpus)}
-        told |= {"jobs_of_tasks": status_running.by_task(Paths.of(study), study.tasks)}
+        told |= {"tasks": [one.as_dict(time.time()) for one in status_tasks.collect(study)]}
+        told |= {"stopped": status_tasks.stopped(Paths.of(study)), "downloads": status_lines.waiting(study, corpus)}
         typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
     else:
         for line in status_lines.lines(study, corpus, stages, most=sys.maxsize if every else 20):

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from triptych.commands import status, status_days, status_lines, status_running
-from triptych.core import live, retry
+from triptych.commands import status, status_days, status_lines, status_running, status_tasks
+from triptych.core import ended, live, retry
 from triptych.core.config import Study
 from triptych.core.corpus import read_corpus
 from triptych.core.files import replace_json, replace_text
@@ -69,7 +69,11 @@ def test_nothing_is_there_yet(study):
     ]
     assert stages["fetch"].pending == 1 and stages["probe"].pending == 6
     assert all(stage.bytes == 0 and stage.rate(time.time()) is None for stage in stages.values())
-    assert status_lines.models(study) == {"topic": (0, 2)}
+    (task,) = status_tasks.collect(study)
+    assert task.as_dict(time.time()) == {
+        **{"task": "topic", "models": 2, "done": 0, "failed": 0, "pending": 2, "running": 0},
+        **{"seconds_a_job": None, "a_minute": None, "ends": None},
+    }
     assert "probe" in "\n".join(status_lines.lines(study, read_corpus("videos.csv"), list(stages.values())))
 
 
@@ -97,14 +101,50 @@ def test_media_stages(study):
     assert "2 videos failed or were refused" in told and "and 1 more (--all" in told and "damaged: " in told
 
 
+def told_of(study, most=20):
+    return "\n".join(status_lines.lines(study, read_corpus("videos.csv"), list(collected(study).values()), most))
+
+
 def test_jobs_of_a_task_are_told_beside_its_models(study):
     paths = Paths.of(study)
     with contextlib.ExitStack() as jobs:
         for output in (paths.predictions("topic", "late"), paths.comparison("topic"), paths.feature("topic")):
             jobs.enter_context(live.working(paths.live, f"rule {output}", [output]))
         assert status_running.by_task(paths, study.tasks) == {"topic": 2}
-        told = list(status_lines.lines(study, read_corpus("videos.csv"), list(collected(study).values())))
-    assert "task topic: 0 of 2 models have metrics, 2 jobs under way" in told
+        told = told_of(study)
+    assert "topic       2     0       0        2        2" in told
+
+
+def test_models_of_a_task_have_a_rate_and_an_end(study):
+    paths, now = Paths.of(study), time.time()
+    models = {f"m{place}": {"inputs": ["seen"], "head": "logistic"} for place in range(6)}
+    study = Study.model_validate(study.model_dump(by_alias=True, exclude_unset=True) | {"models": models})
+    for place in range(3):
+        replace_text(paths.metrics("topic", f"m{place}"), "{}")
+        os.utime(paths.metrics("topic", f"m{place}"), (0, now - 120 + 60 * place))
+    (task,) = status_tasks.collect(study)
+    told = task.as_dict(now)
+    assert (told["models"], told["done"], told["failed"], told["pending"]) == (8, 3, 0, 5)
+    assert told["a_minute"] == pytest.approx(1.5) and told["ends"] == pytest.approx(now + 200)
+    assert status_lines.date(now + 200)[:-1] in told_of(study)
+
+
+def test_jobs_that_stopped_are_told_until_they_succeed(study):
+    paths = Paths.of(study)
+    what, writes = "train_model task=topic model=majority", [paths.predictions("topic", "majority")]
+    replace_text(paths.metrics("topic", "majority"), "{}")  # of an earlier run
+    ended.stopped(paths.live, what, writes, "no such \x1b[31mcolumn", "some.log")
+    ended.stopped(paths.live, "embed_shard encoder=picture shard=0", [], "no weights", None)
+    (task,) = status_tasks.collect(study)
+    assert (task.models.counts["ok"], task.models.counts["failed"], task.models.pending) == (0, 1, 1)
+    told = told_of(study)
+    assert "2 jobs stopped since the last run began" in told and "shard=0: no weights" in told
+    assert f"{what}: no such ?[31mcolumn (log: some.log)" in told.replace("\ufffd", "?")
+    ended.succeeded(paths.live, what)
+    assert [one["why"] for one in status_tasks.stopped(paths)] == ["no weights"]
+    assert status_tasks.collect(study)[0].models.counts["ok"] == 1
+    ended.forget(paths.live)
+    assert status_tasks.stopped(paths) == [] and "stopped" not in told_of(study)
 
 
 def test_what_sites_say_steers_no_terminal(study):
@@ -298,7 +338,7 @@ def test_what_a_killed_job_left_is_not_under_way(study):
     paths = Paths.of(study)
     output = paths.manifest("probe", "v0")
     code = f"""
-from triptych.core import live
+from triptych.core import ended, live
 with live.working({paths.live!r}, "rule", [{output!r}]):
     print("here", flush=True)
     input()
@@ -309,3 +349,6 @@ with live.working({paths.live!r}, "rule", [{output!r}]):
     job.kill()
     job.wait()
     assert list((Path(paths.live) / "jobs").iterdir()) and status_running.by_stage(paths) == {}
+    (killed,) = status_tasks.stopped(paths)
+    assert killed["why"].startswith(status_tasks.KILLED) and f"pid {job.pid}" in killed["why"]
+    assert f"rule: {status_tasks.KILLED}" in told_of(study)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from triptych.core import live
+from triptych.core import ended, live
 from triptych.core.invocation import command_line, is_run
 from triptych.core.paths import Paths
 
@@ -117,6 +117,7 @@ def _begin(paths: Paths, study_files: list[Path | str], nolock: bool) -> None:
         )
         run.end(keep=True)
         _stop(f"{who} and left Snakemake's lock: {first}`triptych unlock{study}`, and run again")
+    ended.forget(paths.live)
 
 
 def without_rights(paths: Paths) -> list[str]:

@@ -148,7 +148,7 @@ def _recorded(study: Study, corpus: Corpus) -> list[Stage]:
 
 
 def _media(paths: Paths, name: str, slugs: list[str]) -> Stage:
-    stage = Stage(name, len(slugs), seconds=_job_seconds(paths, name))
+    stage = Stage(name, len(slugs), seconds=job_seconds(paths, name))
     there = _names(f"{paths.root}/{name}")
     for slug in slugs:
         if f"{slug}.json" not in there:
@@ -191,7 +191,7 @@ def _transcripts(paths: Paths, source: str, shards: dict[str, list[str]]) -> Sta
 
 def _texts(paths: Paths, name: str, files: dict[str, str], jobs: str, shards: dict[str, list[str]]) -> Stage:
     """A stage whose files, by shard, have the form of transcripts."""
-    stage = Stage(name, sum(map(len, shards.values())), seconds=_job_seconds(paths, jobs))
+    stage = Stage(name, sum(map(len, shards.values())), seconds=job_seconds(paths, jobs))
     for shard, members in shards.items():
         path = Path(files[shard])
         wanted, known = set(members), {}
@@ -221,7 +221,7 @@ def _stores(paths: Paths, name: str, files: dict[str, str], jobs: str, shards: d
     """A stage whose files, by shard, are of the store."""
     from triptych.core.store import DamagedStore, read_index
 
-    stage = Stage(name, sum(map(len, shards.values())), seconds=_job_seconds(paths, jobs))
+    stage = Stage(name, sum(map(len, shards.values())), seconds=job_seconds(paths, jobs))
     for shard, members in shards.items():
         path = Path(files[shard])
         wanted, known = set(members), {}
@@ -262,7 +262,7 @@ def _relabelled(paths: Paths, name: str, slugs: list[str]) -> Stage:
     from triptych.learn.relabel_files import RelabelError, read
 
     path = Path(paths.relabelled(name))
-    stage = Stage(f"relabel/{name}", len(slugs), seconds=_job_seconds(paths, "relabel"))
+    stage = Stage(f"relabel/{name}", len(slugs), seconds=job_seconds(paths, "relabel"))
     if path.is_file():
         wanted = set(slugs)
         try:
@@ -275,7 +275,7 @@ def _relabelled(paths: Paths, name: str, slugs: list[str]) -> Stage:
     return stage
 
 
-def _job_seconds(paths: Paths, name: str) -> float | None:
+def job_seconds(paths: Paths, name: str) -> float | None:
     """Median seconds of the jobs of a stage, from Snakemake's benchmark files."""
     found = []
     with contextlib.suppress(OSError):

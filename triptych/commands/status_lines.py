@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
-from triptych.commands import status_running
+from triptych.commands import status_tasks
 from triptych.commands.status import Stage, disk_use
 from triptych.core.cells import count, printable
 from triptych.core.config import Study
@@ -33,18 +32,6 @@ def first_faults(stages: Iterable[Stage]) -> list[tuple[str, str, str, str, str]
         rows += [(stage.name, *one) for one in here]
         seen.update(one[0] for one in here)
     return rows
-
-
-def models(study: Study) -> dict[str, tuple[int, int]]:
-    """Task -> number of models with metrics, and of all."""
-    paths = Paths.of(study)
-    return {
-        task: (
-            sum(Path(paths.metrics(task, model)).is_file() for model in study.models_of(task)),
-            len(study.models_of(task)),
-        )
-        for task in study.tasks
-    }
 
 
 def waiting(study: Study, corpus: Corpus) -> dict[str, Any]:
@@ -106,10 +93,8 @@ def lines(study: Study, corpus: Corpus, stages: list[Stage], most: int = 20) -> 
     held = disk_use(f"{study.media_dir}/{study.study}")
     if held:
         yield f"downloads: {size(held)} in {study.media_dir}/{study.study}"
-    under_way = status_running.by_task(paths, study.tasks)
-    for task, (made, of) in models(study).items():
-        jobs = f", {count(under_way[task], 'job')} under way" if under_way[task] else ""
-        yield f"task {task}: {made} of {of} models have metrics{jobs}"
+    yield from _tasks(status_tasks.collect(study), now)
+    yield from _stopped(status_tasks.stopped(paths), most)
     for stage in stages:
         for path, why in stage.damaged.items():
             yield f"damaged: {printable(why if path in why else f'{path}: {why}', LONGEST)}"
@@ -134,6 +119,41 @@ def lines(study: Study, corpus: Corpus, stages: list[Stage], most: int = 20) -> 
         later = f", {due['later']} later (the first in {due['hours']:.1f} h)" if due["later"] else ""
         asked = f"{due['permanent']} on request (--retry-failed)"
         yield f"failed downloads: {due['due']} due in the next run{later}, {asked}"
+
+
+def _tasks(tasks: list[status_tasks.Task], now: float) -> Iterator[str]:
+    if not tasks:
+        return
+    yield ""
+    table = [["task", "models", "done", "failed", "pending", "running", "s/job", "a minute", "ends"]]
+    for task in tasks:
+        rate, ends = task.models.rate(now), task.models.ends(now)
+        table.append(
+            [
+                task.name,
+                str(task.models.expected),
+                str(task.models.counts["ok"]),
+                str(task.models.counts["failed"]),
+                str(task.models.pending),
+                str(task.models.running or "-"),
+                f"{task.models.seconds:.1f}" if task.models.seconds is not None else "-",
+                f"{rate:.1f}" if rate else "-",
+                date(ends) if ends else "-",
+            ]
+        )
+    yield from columns(table)
+
+
+def _stopped(jobs: list[dict[str, Any]], most: int) -> Iterator[str]:
+    if not jobs:
+        return
+    yield ""
+    yield f"{count(len(jobs), 'job')} stopped since the last run began; the next run tries again what is still wanted:"
+    for job in jobs[-most:]:
+        log = f" (log: {job['log']})" if job["log"] else ""
+        yield f"  {printable(job['what'], LONGEST)}: {printable(job['why'], LONGEST)}{printable(log, LONGEST)}"
+    if len(jobs) > most:
+        yield f"  ... and {len(jobs) - most} earlier (--all names them)"
 
 
 def date(when: float) -> str:

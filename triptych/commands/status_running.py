@@ -22,12 +22,19 @@ def by_task(paths: Paths, tasks: Collection[str]) -> Counter[str]:
     """Task -> number of its jobs under way: its models, their metrics, what compares them."""
     found: Counter[str] = Counter()
     for output in _written(paths):
-        names = output.removeprefix(f"{paths.root}/").split("/") if output.startswith(f"{paths.root}/") else []
-        # Results of a task lie in folders of kinds, as `metrics/{task}/sound.json` and `hints/{task}.csv`.
-        task = names[1].split(".")[0] if len(names) > 1 else ""
-        if stage_of(output, paths) is None and task in tasks:
+        task, _ = task_of(output, paths)
+        if task in tasks:
             found[task] += 1
     return found
+
+
+def task_of(output: str, paths: Paths) -> tuple[str, str]:
+    """The task that a file belongs to, and its model; empty where it belongs to none."""
+    if stage_of(output, paths) is not None or not output.startswith(f"{paths.root}/"):
+        return "", ""
+    # Results of a task lie in folders of kinds, as `metrics/{task}/sound.json` and `hints/{task}.csv`.
+    _, task, model = [*output.removeprefix(f"{paths.root}/").split("/"), "", ""][:3]
+    return task.split(".")[0], model.split(".")[0]
 
 
 def _written(paths: Paths) -> list[str]:

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from triptych.core import damage, live
+from triptych.core import damage, ended, live
 from triptych.core.paths import Paths
 
 THREAD_VARIABLES = (
@@ -45,11 +45,16 @@ def job(snakemake) -> Iterator[logging.Logger]:
     logger = start_logging(snakemake.log[0] if snakemake.log else None)
     started = time.monotonic()
     what = " ".join([snakemake.rule, *(f"{name}={value}" for name, value in snakemake.wildcards.items())])
+    records = Paths.from_config(snakemake.config).live
     try:
-        with live.working(Paths.from_config(snakemake.config).live, what, snakemake.output):
+        with live.working(records, what, snakemake.output):
             yield logger
     except BaseException as error:
         told = _told(error, snakemake)
+        if isinstance(error, Exception):  # nothing went wrong where a user ended it
+            with contextlib.suppress(OSError):
+                why = told or f"{type(error).__name__}: {error}"
+                ended.stopped(records, what, snakemake.output, why, snakemake.log[0] if snakemake.log else None)
         if told is None:
             logger.exception("%s stopped", snakemake.rule)
             raise
@@ -59,6 +64,7 @@ def job(snakemake) -> Iterator[logging.Logger]:
             with contextlib.suppress(OSError):
                 Path(f"{snakemake.log[0]}.traceback").write_text(traceback.format_exc(), encoding="utf-8")
         raise SystemExit(1) from None
+    ended.succeeded(records, what)
     logger.info("%s done in %.1f s", snakemake.rule, time.monotonic() - started)
 
 

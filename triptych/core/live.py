@@ -1,7 +1,7 @@
 """Who works in a study's results: the run of Snakemake and its jobs, each in a record that its process holds locked.
 
 results/{study}/.live/run.json           the run; the file stays, and is empty when no run is active
-results/{study}/.live/jobs/*.json        a process of a job each, removed at its end
+results/{study}/.live/jobs/*.json        a process of a job each, removed at its end (what jobs stopped over: ended.py)
 
 The kernel frees the lock (flock) of a process that dies, however it dies and on whatever node, so a record that is
 locked has a living process and one that is not locked has none. On a file system without locks the record itself must
@@ -225,12 +225,17 @@ def active_run(folder: str) -> Holder | None:
 
 def jobs(folder: str, *, sweep: bool = False) -> list[Holder]:
     """Processes of jobs that live now, or of which nobody knows; with `sweep` the records of dead ones are removed."""
-    found = []
-    for path in sorted((Path(folder) / "jobs").glob("*.json")):
-        holder = look(path, sweep=sweep)
-        if holder and holder.state != "dead":
-            found.append(holder)
-    return found
+    return [holder for holder in _recorded(folder, sweep) if holder.state != "dead"]
+
+
+def dead(folder: str) -> list[Holder]:
+    """Jobs whose process was killed (`kill -9`, memory, a lost node) and that nobody has begun again."""
+    return [holder for holder in _recorded(folder, sweep=False) if holder.state == "dead" and holder.record]
+
+
+def _recorded(folder: str, sweep: bool) -> list[Holder]:
+    paths = sorted((Path(folder) / "jobs").glob("*.json"))
+    return [holder for path in paths if (holder := look(path, sweep=sweep))]
 
 
 def look(path: Path, *, sweep: bool = False) -> Holder | None:

@@ -1,0 +1,73 @@
+"""Jobs that stopped with an error since the run began: a record each, until the job succeeds or another run begins.
+
+results/{study}/.live/failed/*.json
+
+Logs tell why a job stopped, but not that it did and is not mended; Snakemake keeps no note of failures that another
+program could read. Of a job that was killed nobody writes such a record: `live.dead` finds it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from triptych.core import files
+
+#: Most characters of a reason that are kept, and of files that are named.
+LONGEST, FILES = 2000, 3
+
+
+def stopped(folder: str, what: str, writes: Iterable[str], why: str, log: str | None) -> None:
+    """Record that a job stopped.
+
+    Args:
+        folder: of the records of a study's processes.
+        what: the job: its rule and its wildcards.
+        writes: the files that it should have written.
+        why: the error in words.
+        log: its log.
+
+    Raises:
+        OSError: the record cannot be written.
+    """
+    record = {"what": what, "writes": list(writes)[:FILES], "why": why[:LONGEST], "log": log or "", "when": time.time()}
+    path = _path(folder, what)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.replace_text(path, json.dumps(record))
+
+
+def succeeded(folder: str, what: str) -> None:
+    """Forget that a job stopped before."""
+    with contextlib.suppress(OSError):
+        _path(folder, what).unlink(missing_ok=True)
+
+
+def recorded(folder: str) -> list[dict[str, Any]]:
+    """The jobs that stopped, the latest last. Nothing is written; what is no such record is passed over."""
+    found = []
+    for path in (Path(folder) / "failed").glob("*.json"):
+        with contextlib.suppress(OSError, ValueError):
+            told = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(told, dict) and isinstance(told.get("when"), int | float):
+                found.append(
+                    {name: str(told.get(name) or "") for name in ("what", "why", "log")}
+                    | {"writes": [one for one in told.get("writes") or [] if isinstance(one, str)]}
+                    | {"when": float(told["when"])}
+                )
+    return sorted(found, key=lambda one: one["when"])
+
+
+def forget(folder: str) -> None:
+    """Forget all of them: a run that begins tries each job anew that is still wanted."""
+    for path in (Path(folder) / "failed").glob("*.json"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _path(folder: str, what: str) -> Path:
+    return Path(folder, "failed", f"{hashlib.sha256(what.encode()).hexdigest()[:16]}.json")
