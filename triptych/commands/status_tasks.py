@@ -57,7 +57,7 @@ def collect(study: Study) -> list[Task]:
             if (task, name) in broken:
                 stage.counts["failed"] += 1
                 continue
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 stage.add(name, {"status": "ok"}, Path(paths.metrics(task, name)).stat().st_mtime)
         found.append(Task(task, stage))
     return found
