@@ -8,6 +8,7 @@ usage: python benchmarks/scale.py SECTION [...]
   status [ROWS]             `triptych status`, and `--days`, over so many manifests of each media stage (100000)
   noop [VIDEOS] [UNIT ...]  a run that finds all done, over empty files, and the plan of a row more (1000 shard video)
   rerun [VIDEOS] [UNIT ...] a whole run over tiny videos, then nothing to do, then a row more (1000 shard video)
+  fetch [VIDEOS] [UNIT ...] downloads of tiny videos from a server of this machine (60 shard video)
 
 Each prints its figures; nothing is asserted. Temporary files lie where TMPDIR says.
 """
@@ -20,7 +21,10 @@ import sys
 import tempfile
 import time
 from fractions import Fraction
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import plan
 import yaml
@@ -176,6 +180,36 @@ def rerun(folder: Path, videos: str = "1000", *units: str) -> None:
         _tell(f"{size} videos, unit {unit}, one of them new", folder, snakemake(folder, write(size, unit)))
 
 
+def fetch(folder: Path, videos: str = "60", *units: str) -> None:
+    """Jobs of downloads alone: what one costs beside the network."""
+    count = int(videos)
+    (folder / "site").mkdir()
+    for number in range(count):
+        clip(folder / "site" / f"{number}.mp4", number)
+    wanted = ("--until", "fetch_video", "--", "media")
+    site = partial(_Quiet, directory=str(folder / "site"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), site) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        table(folder, count, f"http://127.0.0.1:{server.server_port}/{{n}}.mp4")
+        for unit in units or ("shard", "video"):
+            # Downloads belong to the study that made them, so each unit has its own.
+            config = study(folder, unit, 4, fetch={"allow_private_hosts": True})
+            _, before, *_ = measured(snakemake(folder, config, "--dry-run", *wanted))
+            _, cpu, wall, _ = measured(snakemake(folder, config, *wanted))
+            fetched = sum(1 for _ in (folder / "data" / "media" / f"plan-{unit}").glob("*.media"))
+            each = (cpu - before) / count
+            told = f"{cpu:.1f} CPU s, {wall:.1f} s; {each:.3f} CPU s a video"
+            print(f"fetch, {fetched} of {count} videos, unit {unit}: {told}", flush=True)
+        server.shutdown()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    """A server that prints nothing."""
+
+    def log_message(self, *words: object) -> None:
+        """Print nothing."""
+
+
 def _tell(what: str, folder: Path, command: list[str]) -> None:
     """Run Snakemake and print its seconds: all, and those in which no job ran."""
     began = time.time()
@@ -226,7 +260,15 @@ def clip(path: Path, number: int) -> None:
             out.mux(stream.encode(None))
 
 
-SECTIONS = {"parse": parse, "plan": plans, "batch": batches, "status": status, "noop": noop, "rerun": rerun}
+SECTIONS = {
+    "parse": parse,
+    "plan": plans,
+    "batch": batches,
+    "status": status,
+    "noop": noop,
+    "rerun": rerun,
+    "fetch": fetch,
+}
 
 
 def main() -> None:
