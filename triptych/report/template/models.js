@@ -37,7 +37,7 @@ function modelColumns(task) {
     { head: "p, Holm", number: true, sort: (row) => row.p_holm, title: "two-sided paired test against the best single modality, corrected for all comparisons of this table", cell: (row) => (isReference(row) ? "reference" : pValue(row.p_holm)) },
     { ...word("reads", (row) => row.inputs.replaceAll("+", " + "), "features and texts, or members"), class: "reads" },
     word("labels", (row) => row.label_set, "where the labels come from"),
-    { ...word("embedding", (row) => row.embedding, "arrays of encoders and their pooling, also of members"), class: "reads" },
+    { ...word("embedding", (row) => row.embedding, "arrays of encoders and their pooling, also of members"), class: "parts", cell: (row) => (row.embedding ? row.embedding.split(" + ").map((one) => el("div", null, one)) : "–") },
     word("classifier", (row) => row.classifier),
     uses("fusion") ? word("fusion", (row) => row.fusion) : null,
     uses("balance") ? word("balance", (row) => (row.balance === "none" ? "" : row.balance)) : null,
