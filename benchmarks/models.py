@@ -129,7 +129,7 @@ def seconds(path: Path) -> tuple[float, float, float]:
 
 def main() -> None:
     from triptych.core.store import read_store
-    from triptych.encoders import base
+    from triptych.encoders import registry
     from triptych.speech.transcript import read_transcripts
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -140,7 +140,7 @@ def main() -> None:
     folder = (given.folder or Path(tempfile.mkdtemp(prefix="triptych-models-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     listed, sources = encoders(folder), transcribers(folder)
-    lacking = sorted(set(base.REGISTRY) - set(listed))
+    lacking = sorted(set(registry.REGISTRY) - set(listed))
     if lacking:
         sys.exit(f"no checkpoint for {', '.join(lacking)}")
     if given.only:
@@ -168,7 +168,8 @@ def main() -> None:
         ok = [entry for entry in entries.values() if entry.outcome.ok]
         arrays = {array: values.shape[1] for entry in ok for array, values in entry.arrays.items()}
         told = ", ".join(f"{array} ({length})" for array, length in sorted(arrays.items()))
-        line(name, base.find(name).card.modality, told, len(ok), len(entries), benchmarks / f"embed-{name}" / "0.tsv")
+        read = registry.find(name).card.modality
+        line(name, read, told, len(ok), len(entries), benchmarks / f"embed-{name}" / "0.tsv")
     for name in sources:
         lines = read_transcripts(results / "transcripts" / name / "0.jsonl")
         ok = [one for one in lines.values() if one.outcome.ok]

@@ -32,7 +32,7 @@ JOB = """
 import json, resource, sys, time
 told = json.loads(sys.stdin.read())
 from triptych.core.paths import Paths
-from triptych.encoders import base, engine
+from triptych.encoders import engine, registry
 load, loaded = engine._load, {}
 def marked(*arguments):
     load(*arguments)
@@ -44,7 +44,7 @@ counts = engine.embed_shard(told["encoder"], told["videos"], Paths(**told["paths
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps({"start_wall": loaded["wall"], "start": loaded["cpu"], "cpu": time.process_time(),
                   "waited": spent["wait"], "computed": counts["computed"], "peak": used.ru_maxrss / 1024,
-                  "declared": base.find(told["encoder"]["use"]).card.memory_mb}))
+                  "declared": registry.find(told["encoder"]["use"]).card.memory_mb}))
 """
 
 

@@ -5,12 +5,12 @@ Outputs: embeddings/{encoder}/{shard}.h5, features/{feature}.h5.
 Steps: embed_shard (unchanged videos are taken over from any shard file), pool_feature.
 """
 
-from triptych.encoders import base as encoder_base
+from triptych.encoders import registry as encoder_registry
 
 #: Encoder -> all of it that determines results (name, revision, version, parameters), and its modality.
-SIGNATURES = {name: encoder_base.signature(encoder.model_dump()) for name, encoder in STUDY.encoders.items()}
-MEMORY = {name: encoder_base.memory_mb(encoder.model_dump()) for name, encoder in STUDY.encoders.items()}
-CARDS = {name: encoder_base.find(encoder.use).card for name, encoder in STUDY.encoders.items()}
+SIGNATURES = {name: encoder_registry.signature(encoder.model_dump()) for name, encoder in STUDY.encoders.items()}
+MEMORY = {name: encoder_registry.memory_mb(encoder.model_dump()) for name, encoder in STUDY.encoders.items()}
+CARDS = {name: encoder_registry.find(encoder.use).card for name, encoder in STUDY.encoders.items()}
 #: Threads of a job on a card: they decode and prepare, so that the card does not wait.
 FEEDERS = 4
 
@@ -36,7 +36,7 @@ def encoder_columns(wildcards):
     if CARDS[wildcards.encoder].modality != "text":
         return []
     encoder = STUDY.encoders[wildcards.encoder]
-    masked = encoder_base.masked_columns(encoder.model_dump())
+    masked = encoder_registry.masked_columns(encoder.model_dump())
     return list(dict.fromkeys([*PLAN.text_columns(encoder.text), *masked]))
 
 

@@ -5,7 +5,7 @@ from support import CHECKOUT
 
 from triptych.commands.check import check_study_alone
 from triptych.core.study import load_study
-from triptych.encoders import base
+from triptych.encoders import registry
 from triptych.learn.params import validate
 from triptych.speech import base as speech
 
@@ -26,7 +26,7 @@ def test_only_weights_are_missing(path, monkeypatch, tmp_path):
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_every_job_fits_into_12_gb(path):
     study = load_study(path)
-    declared = {name: base.find(encoder.use).card.memory_mb for name, encoder in study.encoders.items()}
+    declared = {name: registry.find(encoder.use).card.memory_mb for name, encoder in study.encoders.items()}
     for name, source in study.transcripts.items():
         if source.use in speech.RECOGNISERS:
             declared[name] = speech.find(source.use).card.memory_mb

@@ -359,12 +359,13 @@ def doctor(
     Ends with 1 when something is missing that the workflow cannot do without.
     """  # noqa: D301
     from triptych.commands import doctor as command
-    from triptych.commands import doctor_slurm as of_site
+    from triptych.commands import doctor_slurm
+    from triptych.commands.doctor_site import Site
 
-    site = of_site.Site()
+    site = Site()
     folder = _results(configfile)
     failed = False
-    for finding in of_site.examine(site, folder, wait) if slurm else command.examine(folder):
+    for finding in doctor_slurm.examine(site, folder, wait) if slurm else command.examine(folder):
         mark = {"ok": "ok", "optional": "--", "missing": "!!"}[finding.level]
         advice = f"  -> {finding.advice}" if finding.advice else ""
         typer.echo(f"{mark}  {finding.what}: {finding.told}{advice}")

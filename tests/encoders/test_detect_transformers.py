@@ -9,7 +9,8 @@ from safetensors.numpy import save_file
 from tiny import objects
 
 from triptych.core import torchvision
-from triptych.encoders import base
+from triptych.encoders import base, registry
+from triptych.encoders.faults import validate
 
 BUILDERS = {"rt-detr": objects.build_rt_detr, "yolos": objects.build_yolos, "detr": objects.build_detr}
 
@@ -28,7 +29,7 @@ def pictures(video, count, height, width):
 
 
 def loaded(use, model, **params):
-    made = base.create(use, {"confidence": 0.2, **params}, model=model)
+    made = registry.create(use, {"confidence": 0.2, **params}, model=model)
     made.load("cpu")
     return made
 
@@ -76,7 +77,7 @@ def test_any_detector_by_its_folder(model):
     item = pictures("a", 2, 72, 96)
     one, other = (loaded(name, folder).encode([item])[0] for name in (use, "detector"))
     assert (one.arrays["boxes"] == other.arrays["boxes"]).all()
-    assert base.find("detector").card.model == ""
+    assert registry.find("detector").card.model == ""
 
 
 def test_weights_of_another_model_are_refused(tmp_path):
@@ -99,7 +100,7 @@ def test_a_backbone_of_timm_is_told_before_any_job(tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "detr", "use_timm_backbone": True}))
     (tmp_path / "preprocessor_config.json").write_text("{}")
     save_file({"a": np.zeros(1, np.float32)}, tmp_path / "model.safetensors")
-    (fault,) = base.validate("objects", {"use": "detr", "model": str(tmp_path)})
+    (fault,) = validate("objects", {"use": "detr", "model": str(tmp_path)})
     assert fault.startswith("encoders.objects.model: ") and "pip install timm" in fault
     with pytest.raises(base.EncoderError, match="pip install timm"):
         loaded("detr", str(tmp_path))

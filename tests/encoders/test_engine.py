@@ -12,7 +12,8 @@ import pytest
 
 from triptych.core.store import DamagedStore, read_index, read_store
 from triptych.core.units import by_shard
-from triptych.encoders import base, engine, pooling
+from triptych.encoders import base, engine, pooling, registry
+from triptych.encoders.faults import validate
 
 AUDIO = {"use": "classic-audio", "batch": 2}
 IMAGE = {"use": "classic-image", "batch": 2}
@@ -45,7 +46,7 @@ def test_every_video_has_an_entry(studio, encoder):
     assert counts == {"computed": 5, "taken_over": 0, "ok": 5, "absent": 2, "failed": 1}
     found = entries(studio)
     assert set(found) == set(studio.slugs)
-    card = base.create(encoder["use"]).card
+    card = registry.create(encoder["use"]).card
     for entry in found.values():
         for name, values in entry.arrays.items():
             assert values.dtype == np.float32 and values.shape[1] == card.arrays[name] and len(values) <= 64
@@ -204,7 +205,7 @@ class Loudness:
     (tmp_path / "loud_encoder.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
     encoder = {"use": "loud_encoder:Loudness", "params": {"gain": 2.0}}
-    assert base.validate("loud", encoder) == []
+    assert validate("loud", encoder) == []
     assert embed(studio, encoder)["ok"] == 5
     found = entries(studio)
     assert 0.4 < found["clip0"].arrays["peak"][0, 0] < 0.8

@@ -8,7 +8,8 @@ import pytest
 from encoders.frames import close, pictures
 from tiny import image
 
-from triptych.encoders import base
+from triptych.encoders import base, registry
+from triptych.encoders.faults import validate
 from triptych.encoders.pixels import Processor
 from triptych.encoders.pretrained import libraries
 
@@ -21,7 +22,7 @@ def folders(tmp_path_factory):
 
 
 def loaded(use, folder, **params):
-    made = base.create(use, params, model=str(folder))
+    made = registry.create(use, params, model=str(folder))
     made.load("cpu")
     return made
 
@@ -203,6 +204,6 @@ def test_models_of_another_kind_are_told(folders, tmp_path):
     with pytest.raises(base.EncoderError, match="holds no weights"):
         loaded("clip", tmp_path / "empty")
     with pytest.raises(base.EncoderError, match="name the model"):
-        made = base.create("image-transformers")
+        made = registry.create("image-transformers")
         made.load("cpu")
-    assert "must be one of auto, cls, mean, pooler" in base.validate("a", {"use": "clip", "params": {"pool": "max"}})[0]
+    assert "must be one of auto, cls, mean, pooler" in validate("a", {"use": "clip", "params": {"pool": "max"}})[0]

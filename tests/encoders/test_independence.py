@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from encoders.independence import assert_independent
 
-from triptych.encoders import base
+from triptych.encoders import base, registry
 
 
 def pictures():
@@ -32,7 +32,7 @@ def texts():
 
 @pytest.mark.parametrize(("use", "items"), [("classic-image", pictures), ("classic-audio", sounds), ("minilm", texts)])
 def test_batches_change_nothing(use, items):
-    encoder = base.create(use)
+    encoder = registry.create(use)
     encoder.load("cpu")
     found = assert_independent(encoder, list(items()))
     assert all(result.outcome.ok for result in found.values())

@@ -10,19 +10,19 @@ from encoders.test_engine import embed, entries
 from support import CHECKOUT
 from tiny import image
 
-from triptych.encoders import base
+from triptych.encoders import base, registry
 
 
 def test_larger_weights_declare_more(tmp_path):
-    assert base.memory_mb({"use": "classic-image"}) == base.find("classic-image").card.memory_mb
+    assert registry.memory_mb({"use": "classic-image"}) == registry.find("classic-image").card.memory_mb
     for name, megabytes in (("small", 1), ("large", 900)):
         folder = tmp_path / name
         folder.mkdir()
         (folder / "config.json").write_text("{}")
         with (folder / "model.bin").open("wb") as handle:  # a hole in the file: nothing is written
             handle.truncate(megabytes << 20)
-    small, large = (base.memory_mb({"use": "clip", "model": str(tmp_path / name)}) for name in ("small", "large"))
-    assert small == base.find("clip").card.memory_mb and large == 2000 + 3 * 900
+    small, large = (registry.memory_mb({"use": "clip", "model": str(tmp_path / name)}) for name in ("small", "large"))
+    assert small == registry.find("clip").card.memory_mb and large == 2000 + 3 * 900
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from triptych.encoders import base, minilm
+from triptych.encoders import base, minilm, registry
 
 
 @pytest.fixture(scope="module")
 def encoder():
-    made = base.create("minilm", {"tokens": 32})
+    made = registry.create("minilm", {"tokens": 32})
     made.load("cpu")
     return made
 
@@ -55,7 +55,7 @@ def test_text_without_spaces_is_cut(encoder):
 
 
 def test_very_long_texts_are_thinned():
-    made = base.create("minilm", {"tokens": 8, "max_windows": 5})
+    made = registry.create("minilm", {"tokens": 8, "max_windows": 5})
     made.load("cpu")
     assert len(made.encode([words(*["one two three four five six seven eight"] * 40)])[0].arrays["embedding"]) == 5
 
@@ -73,7 +73,7 @@ def test_another_file_is_not_loaded(tmp_path):
 
 
 def test_the_same_folder_gives_the_same_vectors_as_any_sentence_transformers_model(encoder):
-    other = base.create("sentence-transformers", {"tokens": 32}, model=str(minilm.weights()))
+    other = registry.create("sentence-transformers", {"tokens": 32}, model=str(minilm.weights()))
     other.load("cpu")
     item = words(*[f"sentence number {at} of a talk about trains and the sea" for at in range(20)])
     one, two = encoder.encode([item])[0], other.encode([item])[0]

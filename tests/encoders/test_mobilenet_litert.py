@@ -6,22 +6,23 @@ from encoders.frames import pictures
 from PIL import Image
 from tiny import image
 
-from triptych.encoders import base
+from triptych.encoders import base, registry
+from triptych.encoders.faults import validate
 
 
 def loaded(shared, **params):
     weights = shared / "weights"
     params = {"labels": str(weights / "imagenet_labels.txt")} | params
-    made = base.create("mobilenet-litert", params, model=str(weights / "mobilenet_v2_1.0_224_quant.tflite"))
+    made = registry.create("mobilenet-litert", params, model=str(weights / "mobilenet_v2_1.0_224_quant.tflite"))
     made.load("cpu")
     return made
 
 
 def test_the_file_must_be_named_and_be_a_network(tmp_path):
-    assert "name the model" in base.validate("m", {"use": "mobilenet-litert"}, 288)[0]
-    assert "there is no such file" in base.validate("m", {"use": "mobilenet-litert", "model": "./none.tflite"}, 288)[0]
+    assert "name the model" in validate("m", {"use": "mobilenet-litert"}, 288)[0]
+    assert "there is no such file" in validate("m", {"use": "mobilenet-litert", "model": "./none.tflite"}, 288)[0]
     (tmp_path / "text.tflite").write_text("no network")
-    made = base.create("mobilenet-litert", model=str(tmp_path / "text.tflite"))
+    made = registry.create("mobilenet-litert", model=str(tmp_path / "text.tflite"))
     with pytest.raises(base.EncoderError, match="no network of LiteRT"):
         made.load("cpu")
 
@@ -30,7 +31,7 @@ def test_a_network_of_this_form_gives_both_arrays_frame_by_frame(tmp_path):
     path = image.build_mobilenet_litert(tmp_path)
     (tmp_path / "labels.txt").write_text("".join(f"{number}  thing {number}\n" for number in range(7)))
     params = {"labels": str(tmp_path / "labels.txt"), "likeliest": 2}
-    made = base.create("mobilenet-litert", params, model=str(path))
+    made = registry.create("mobilenet-litert", params, model=str(path))
     made.load("cpu")
     items = [pictures(3, 1, "a", 64, 96), pictures(0, 2, "b"), pictures(2, 3, "c", 96, 64)]
     found = made.encode([made.prepare(items[0]), *items[1:]])
@@ -83,6 +84,6 @@ def test_labels_must_fit(shared, tmp_path):
     (tmp_path / "two.txt").write_text("cat\ndog\n")
     with pytest.raises(base.EncoderError, match="has 2 labels, the network 1001 classes"):
         loaded(shared, labels=str(tmp_path / "two.txt"))
-    yamnet = base.create("mobilenet-litert", model=str(shared / "weights/yamnet.tflite"))
+    yamnet = registry.create("mobilenet-litert", model=str(shared / "weights/yamnet.tflite"))
     with pytest.raises(base.EncoderError, match="no MobileNetV2 of pictures"):
         yamnet.load("cpu")

@@ -8,14 +8,15 @@ import pytest
 from harness import Workflow, demo_rows
 
 from triptych.core.store import read_store
-from triptych.encoders import base
+from triptych.encoders import base, registry
+from triptych.encoders.faults import validate
 
 PAGE = (Path(__file__).parents[2] / "docs/encoders.md").read_text()
 
 
 def test_arrays_and_parameters_are_those_of_the_cards():
-    for name in base.REGISTRY:
-        card = base.find(name).card
+    for name in registry.REGISTRY:
+        card = registry.find(name).card
         row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{name}`"))
         # Weights of rows are told once, for all encoders of text.
         told = {array: size for array, size in card.arrays.items() if not array.endswith(base.WEIGHTS)}
@@ -54,8 +55,8 @@ def module(tmp_path):
 def test_the_example_is_an_encoder(module, monkeypatch):
     monkeypatch.syspath_prepend(module)
     encoder = {"use": "example_encoder:Loudness", "params": {"gain": 2}}
-    assert base.validate("loud", encoder) == []
-    made = base.create(encoder["use"], encoder["params"])
+    assert validate("loud", encoder) == []
+    made = registry.create(encoder["use"], encoder["params"])
     made.load("cpu")
     found = made.encode([base.Sound("a", np.full(16_000, 0.25, np.float32))])[0]
     assert found.arrays["peak"].tolist() == [[0.5]] and found.times["peak"].tolist() == [[0.0, 1.0]]

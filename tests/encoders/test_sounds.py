@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from triptych.encoders import base, sounds, spectral
+from triptych.encoders import base, registry, sounds, spectral
 
 
 def test_silence_is_what_classic_audio_calls_silence():
@@ -11,7 +11,7 @@ def test_silence_is_what_classic_audio_calls_silence():
     for level in (0.0, 5e-5, 9e-5, 1.2e-4, 1e-3):
         sound = (level * generator.normal(size=32_000)).astype(np.float32)
         assert sounds.silent(sound) == bool(spectral.describe(sound).rms.max() <= 1e-4)
-        result = base.create("classic-audio").encode([base.Sound("a", sound)])[0]
+        result = registry.create("classic-audio").encode([base.Sound("a", sound)])[0]
         assert (result.outcome == sounds.SILENT) == sounds.silent(sound)
     click = np.zeros(32_000, np.float32)
     click[20_000] = 0.5
@@ -74,7 +74,7 @@ def test_files_among_parameters_count_by_their_content(tmp_path):
     model.write_bytes(b"weights")
 
     def told(classes):
-        return base.signature({"use": "yamnet-litert", "model": str(model), "params": {"classes": str(classes)}})
+        return registry.signature({"use": "yamnet-litert", "model": str(model), "params": {"classes": str(classes)}})
 
     assert told(one) == told(two) != told("")
     two.write_text("index,mid,display_name\n0,/m/0,Dog\n")
@@ -87,15 +87,16 @@ def test_files_that_only_name_classes_count_too(tmp_path):
     """Their names are kept with the results, so that another map or list makes other results."""
     model = tmp_path / "model.tflite"
     model.write_bytes(b"weights")
-    without = base.signature({"use": "yamnet-litert", "model": str(model)})
+    without = registry.signature({"use": "yamnet-litert", "model": str(model)})
     beside = tmp_path / "yamnet_class_map.csv"
     beside.write_text("index,mid,display_name\n")
-    named = base.signature({"use": "yamnet-litert", "model": str(model)})
+    named = registry.signature({"use": "yamnet-litert", "model": str(model)})
     beside.write_text("index,mid,display_name\n0,/m/0,Dog\n")
-    assert without != named != base.signature({"use": "yamnet-litert", "model": str(model)}) != without
+    assert without != named != registry.signature({"use": "yamnet-litert", "model": str(model)}) != without
     labels = tmp_path / "labels.txt"
     told = []
     for text in ("cat\n", "dog\n"):
         labels.write_text(text)
-        told.append(base.signature({"use": "mobilenet-litert", "model": str(model), "params": {"labels": str(labels)}}))
+        section = {"use": "mobilenet-litert", "model": str(model), "params": {"labels": str(labels)}}
+        told.append(registry.signature(section))
     assert told[0] != told[1]

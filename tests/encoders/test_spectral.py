@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from triptych.encoders import base, spectral
+from triptych.encoders import base, registry, spectral
 from triptych.encoders.classic_audio import ClassicAudio, excerpts, statistics
 
 RATE = 16_000
@@ -14,7 +14,7 @@ def tone(hz, seconds=1.0, level=0.5):
 
 
 def encode(samples, start=0.0, **params):
-    encoder = base.create("classic-audio", params)
+    encoder = registry.create("classic-audio", params)
     encoder.load("cpu")
     return encoder.encode([base.Sound("a", samples, RATE, start)])[0]
 
@@ -134,4 +134,4 @@ def test_statistics():
 
 def test_other_rates_are_refused():
     with pytest.raises(ValueError, match="16 kHz, not 8000"):
-        base.create("classic-audio").encode([base.Sound("a", tone(440), 8000)])
+        registry.create("classic-audio").encode([base.Sound("a", tone(440), 8000)])

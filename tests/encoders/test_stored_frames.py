@@ -5,12 +5,12 @@ import pytest
 
 from triptych.core.config import Keyframes, Limits
 from triptych.core.paths import Paths
-from triptych.encoders import base, inputs
+from triptych.encoders import base, inputs, registry
 from triptych.media import unit
 
 
 def given(paths, slug, frames=None):
-    card = base.find("classic-image").card
+    card = registry.find("classic-image").card
     one = inputs.describe(card, [{"slug": slug}], paths, "0", [])[slug]
     return inputs.read(card, one, paths, frames=frames)
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from tiny import text as tiny
 
-from triptych.encoders import base, pooling
+from triptych.encoders import base, pooling, registry
+from triptych.encoders.faults import feature_faults, validate
 from triptych.encoders.text_encoder import Windowed
 
 
@@ -22,7 +23,7 @@ def models(tmp_path_factory):
 
 
 def loaded(use, path, **params):
-    made = base.create(use, params, model=str(path))
+    made = registry.create(use, params, model=str(path))
     made.load("cpu")
     return made
 
@@ -169,17 +170,17 @@ def test_weights_that_lack_a_layer_are_refused(models, tmp_path):
 
 def test_parameters_are_checked_before_any_job(models):
     section = {"use": "text-transformers", "model": str(models["text-transformers"])}
-    assert base.validate("e", section) == []
+    assert validate("e", section) == []
     for params, told in (
         ({"pool": "max"}, "pool: must be one of mean, cls"),
         ({"fields": "both"}, "fields: must be one of joined, separate"),
         ({"tokens": 3}, "tokens: must be 0 (all that the model can read) or at least 8"),
         ({"mask": "channel"}, "mask: must be a list of columns (given: 'channel')"),
     ):
-        (fault,) = base.validate("e", section | {"params": params})
+        (fault,) = validate("e", section | {"params": params})
         assert told in fault
     twice = section | {"text": ["a b", "a_b"], "params": {"fields": "separate"}}
-    assert "have the same array 'a_b'" in base.validate("e", twice)[0]
+    assert "have the same array 'a_b'" in validate("e", twice)[0]
 
 
 def test_features_name_fields_and_weights(models):
@@ -188,7 +189,7 @@ def test_features_name_fields_and_weights(models):
     encoders = {"e": section, "s": apart, "sound": {"use": "classic-audio"}}
 
     def faults(**feature):
-        return base.feature_faults({"f": feature}, encoders)
+        return feature_faults({"f": feature}, encoders)
 
     assert faults(**{"from": "e.embedding", "pool": "wmean+max"}) == []
     assert faults(**{"from": "s.title", "pool": "wmean"}) == []

@@ -1,7 +1,7 @@
 """What a text encoder reads: words of masked columns are taken out, and belong to the digest."""
 
 from triptych.core.status import Outcome
-from triptych.encoders import base, inputs
+from triptych.encoders import inputs, registry
 from triptych.speech.transcript import Segment, Transcript
 
 
@@ -38,5 +38,5 @@ def test_whole_words_and_handles_are_masked_and_single_letters_are_not():
 
 
 def test_the_masked_columns_of_a_section():
-    assert base.masked_columns({"use": "minilm", "params": {"mask": ["channel"]}}) == ["channel"]
-    assert base.masked_columns({"use": "classic-audio"}) == []
+    assert registry.masked_columns({"use": "minilm", "params": {"mask": ["channel"]}}) == ["channel"]
+    assert registry.masked_columns({"use": "classic-audio"}) == []

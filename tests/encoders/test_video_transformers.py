@@ -5,7 +5,8 @@ import pytest
 from encoders.frames import close, pictures
 from tiny import image, video
 
-from triptych.encoders import base
+from triptych.encoders import base, registry
+from triptych.encoders.faults import validate
 from triptych.encoders.pretrained import libraries
 
 
@@ -17,7 +18,7 @@ def folders(tmp_path_factory):
 
 
 def loaded(use, folder, **params):
-    made = base.create(use, params, model=str(folder))
+    made = registry.create(use, params, model=str(folder))
     made.load("cpu")
     return made
 
@@ -81,7 +82,7 @@ def test_token_zero_or_the_mean_and_never_the_pooler(folders):
 
 
 def test_first_needs_a_class_token(folders):
-    assert "must be one of mean" in base.validate("v", {"use": "videomae", "params": {"pool": "first"}})[0]
+    assert "must be one of mean" in validate("v", {"use": "videomae", "params": {"pool": "first"}})[0]
     with pytest.raises(base.EncoderError, match="no class token: its token 0 is a patch"):
         loaded("video-transformers", folders[video.build_videomae], pool="first")
     assert loaded("video-transformers", folders[video.build_videomae]).pool == "mean"
@@ -121,7 +122,7 @@ def test_a_model_of_pictures_is_refused(tmp_path):
 
 def test_they_read_frames_at_even_times_unless_told_otherwise(folders):
     path = str(folders[video.build_vivit])
-    assert base.signature({"use": "vivit", "model": path})["frames"] == "uniform"
-    assert base.signature({"use": "vivit", "model": path, "frames": "keyframes"})["frames"] == "keyframes"
-    assert "set keyframes.uniform" in base.validate("v", {"use": "vivit", "model": path}, 288, 0)[0]
-    assert base.validate("v", {"use": "vivit", "model": path}, 288, 32) == []
+    assert registry.signature({"use": "vivit", "model": path})["frames"] == "uniform"
+    assert registry.signature({"use": "vivit", "model": path, "frames": "keyframes"})["frames"] == "keyframes"
+    assert "set keyframes.uniform" in validate("v", {"use": "vivit", "model": path}, 288, 0)[0]
+    assert validate("v", {"use": "vivit", "model": path}, 288, 32) == []

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from tiny import audio
 
-from triptych.encoders import base, vggish, yamnet
+from triptych.encoders import base, registry, vggish, yamnet
+from triptych.encoders.faults import validate
 from triptych.encoders.logmel import VGGISH, YAMNET
 
 
@@ -29,7 +30,7 @@ def loaded(models):
     found = {}
     for use in ("yamnet", "vggish", "yamnet-litert"):
         params = {"pca": str(models["pca"])} if use == "vggish" else {}
-        found[use] = base.create(use, params, model=str(models[use]))
+        found[use] = registry.create(use, params, model=str(models[use]))
         found[use].load("cpu")
     return found
 
@@ -113,7 +114,7 @@ def test_post_processing_whitens_clips_and_truncates(loaded, models):
 
 
 def test_without_pca_there_is_no_post(models):
-    made = base.create("vggish", model=str(models["vggish"]))
+    made = registry.create("vggish", model=str(models["vggish"]))
     made.load("cpu")
     assert set(made.encode([noise(1.0)])[0].arrays) == {"embedding"}
 
@@ -128,19 +129,19 @@ def test_faults_name_the_file(models, tmp_path):
         vggish.read_pca(wrong)
     (tmp_path / "no.tflite").write_bytes(b"nothing")
     with pytest.raises(base.EncoderError, match=r"no\.tflite is no LiteRT model"):
-        base.create("yamnet-litert", model=str(tmp_path / "no.tflite")).load("cpu")
+        registry.create("yamnet-litert", model=str(tmp_path / "no.tflite")).load("cpu")
     other = audio.build_yamnet_litert(tmp_path / "other", samples=8000)
     with pytest.raises(base.EncoderError, match=r"is not YAMNet .* inputs are \[\(1, 8000\)\]"):
-        base.create("yamnet-litert", model=str(other)).load("cpu")
+        registry.create("yamnet-litert", model=str(other)).load("cpu")
     with pytest.raises(base.EncoderError, match="no SavedModel"):
-        base.create("yamnet", model=str(tmp_path)).load("cpu")
-    assert "name the model" in base.validate("y", {"use": "yamnet-litert"})[0]
-    assert "bring it: triptych models --fetch" in base.validate("y", {"use": "yamnet"})[0]
+        registry.create("yamnet", model=str(tmp_path)).load("cpu")
+    assert "name the model" in validate("y", {"use": "yamnet-litert"})[0]
+    assert "bring it: triptych models --fetch" in validate("y", {"use": "yamnet"})[0]
 
 
 @pytest.mark.shared
 def test_the_real_yamnet_hears_what_is_there(shared):
-    made = base.create("yamnet-litert", model=str(shared / "weights/yamnet.tflite"))
+    made = registry.create("yamnet-litert", model=str(shared / "weights/yamnet.tflite"))
     made.load("cpu")
     told = made.encode([base.Sound("jfk", audio.decoded(shared / "data/speech/jfk.flac"))])[0]
     print(f"\nspeech/jfk.flac: {told.notes['likeliest sounds'][:3]}")

@@ -11,7 +11,8 @@ from support import CHECKOUT
 from tiny import objects
 
 from triptych.core import torchvision
-from triptych.encoders import base
+from triptych.encoders import base, registry
+from triptych.encoders.faults import validate
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def listed(model, tmp_path, monkeypatch):
 
 
 def loaded(model, **params):
-    made = base.create("yolo", {"confidence": 0.3, "size": 128, **params}, model=str(model))
+    made = registry.create("yolo", {"confidence": 0.3, "size": 128, **params}, model=str(model))
     made.load("cpu")
     return made
 
@@ -83,9 +84,9 @@ def test_a_file_that_is_not_listed_is_not_loaded(tmp_path, monkeypatch):
     canary = tmp_path / "canary"
     path = objects.booby_trapped(tmp_path / "evil.pt", canary)
     section = {"use": "yolo", "model": str(path)}
-    (fault,) = base.validate("objects", section)
+    (fault,) = validate("objects", section)
     assert "encoders.objects.model" in fault and "triptych models --trust" in fault and "sha256 is" in fault
-    for act in (lambda: base.signature(section), lambda: loaded(path)):
+    for act in (lambda: registry.signature(section), lambda: loaded(path)):
         with pytest.raises(base.EncoderError, match="must list it"):
             act()
     assert not canary.exists()
@@ -134,8 +135,8 @@ import os, socket, sys
 def never(*_, **__): os._exit(9)
 socket.getaddrinfo = socket.socket.connect = never
 import numpy as np
-from triptych.encoders import base
-made = base.create("yolo", {"size": 64}, model=sys.argv[1])
+from triptych.encoders import base, registry
+made = registry.create("yolo", {"size": 64}, model=sys.argv[1])
 made.load("cpu")
 frame = np.zeros((36, 64, 3), np.uint8)
 made.encode([base.Pictures("a", [frame], np.zeros(1), np.ones(1), [], np.zeros(0))])

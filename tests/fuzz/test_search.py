@@ -13,7 +13,7 @@ from triptych import cli
 from triptych.core.cells import printable
 from triptych.core.store import Entry, write_store
 from triptych.crossmodal import search as crossmodal
-from triptych.encoders import base
+from triptych.encoders import registry
 
 TITLES = 'id,title\na,"A \x1b[31mred \u202etitle"\nb,=cmd()\n'
 SECTION = {"use": "minilm", "text": ["title"]}
@@ -47,12 +47,12 @@ def study(tmp_path_factory):
         for video in "ab"
     ]
     write_store(place / "results/s/embeddings/mini/0.h5", entries)
-    made = base.made_from({**SECTION, "params": {}})
+    made = registry.made_from({**SECTION, "params": {}})
     made.load("cpu")
     made.load = lambda device: None
-    known, crossmodal.base.made_from = base.made_from, lambda section: made
+    known, crossmodal.registry.made_from = registry.made_from, lambda section: made
     yield place
-    crossmodal.base.made_from = known
+    crossmodal.registry.made_from = known
 
 
 @target(share=0.1, text=query, as_json=st.booleans())

@@ -12,7 +12,7 @@ from triptych.evaluate.metrics import evaluate_model
 from triptych.evaluate.predictions import read
 from triptych.learn import decide
 from triptych.learn.decide import DecisionError
-from triptych.learn.fusion import FusionError
+from triptych.learn.members import MembersError
 from triptych.learn.table import LeakError, Part, read_predictions
 
 TASK = {"label": "topic", "group": "film", "folds": 3, "multi_label": True}
@@ -204,7 +204,7 @@ def test_late_fusions_choose_on_their_members_inner_rows(tmp_path, head, rule):
             test = parts["test", 0, outer, 0]
             assert (test.decision == numbers.decide(test.probability)).all()
     one.run("b", {"inputs": ["seen"], "head": "knn"})
-    with pytest.raises(FusionError, match="no inner rows"):
+    with pytest.raises(MembersError, match="no inner rows"):
         one.run("late", {**late, "decide": {"rule": rule}})
 
 

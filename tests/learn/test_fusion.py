@@ -1,36 +1,14 @@
 """Fusions, and canaries: random labels must score at chance, whatever is stacked and balanced."""
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from learn.world import World, accuracy, planted, read, table
+from learn.world import LATE, TASK, World, accuracy, pictures_and_sounds, read
 
-from triptych.learn.fusion import FusionError, Members, Stack
+from triptych.learn.fusion import Stack
+from triptych.learn.members import Members
 from triptych.learn.splits import folds_of
-from triptych.learn.table import LeakError, read_predictions
+from triptych.learn.table import read_predictions
 from triptych.learn.tasks import read_labels
-
-TASK = {"label": "topic", "group": "film", "folds": 3}
-SIZES = {name: [3] * 8 for name in "abcd"}
-
-
-def pictures_and_sounds(tmp_path, unlabelled=0, **changes) -> World:
-    """Pictures tell a and b from c and d, sounds a and c from b and d; some videos have one of both only."""
-    rows = table(SIZES, unlabelled)
-    for row in rows:
-        label = row["fields"]["topic"] or "a"
-        row["fields"]["look"], row["fields"]["noise"] = str("ab".find(label) >= 0), str("ac".find(label) >= 0)
-    one = World(tmp_path, rows, {**TASK, **changes}).prepare()
-    count = np.arange(len(rows))
-    one.feature("seen", planted(rows, 10, 2.0, 1, "look"), count % 7 != 0)
-    one.feature("heard", planted(rows, 6, 2.0, 2, "noise"), count % 5 != 0)
-    one.run("picture", {"inputs": ["seen"], "head": "svc"}, inner=3)
-    one.run("sound", {"inputs": ["heard"], "head": "logistic"}, inner=3)
-    return one
-
-
-LATE = {"fusion": "late", "members": ["picture", "sound"]}
 
 
 @pytest.mark.parametrize("head", ["mean", "log_product", "logistic"])
@@ -65,19 +43,6 @@ def test_mean_reads_available_members_only(tmp_path):
             assert not rows["a"]["covered"]
 
 
-def test_a_stack_without_inner_rows_stops(tmp_path):
-    one = pictures_and_sounds(tmp_path)
-    one.run("sound", {"inputs": ["heard"], "head": "logistic"})
-    with pytest.raises(FusionError, match=r"member 'sound' has no inner rows that fit repeat 0, fold 0"):
-        one.run("late", {**LATE, "head": "logistic"})
-    one.run("late", {**LATE, "head": "mean"})
-
-
-def rewrite(path, change) -> None:
-    rows = pq.read_table(path).to_pylist()
-    pq.write_table(pa.Table.from_pylist(change(rows), schema=pq.read_schema(path)), path)
-
-
 @pytest.mark.parametrize("multi", [False, True])
 def test_a_stack_with_nothing_to_learn_from_gives_the_prior(multi):
     targets = np.array([[1, 0], [1, 0], [1, 0], [0, 1]], dtype=bool)
@@ -86,39 +51,6 @@ def test_a_stack_with_nothing_to_learn_from_gives_the_prior(multi):
     test = Members(np.full((2, 3, 2), 0.5), np.array([[True, True, False], [True, False, False]]))
     assert stack.predict_proba(test).tolist() == [[0.75, 0.25]] * 3
     assert stack.covers(test).tolist() == [False] * 3
-
-
-def test_inner_rows_of_the_test_fold_are_refused(tmp_path):
-    one = pictures_and_sounds(tmp_path)
-
-    def leak(rows):
-        """In-sample stacking: the test rows of fold 0 among its inner rows."""
-        test = [{**row, "role": "inner"} for row in rows if row["role"] == "test" and row["outer"] == 0]
-        return rows + test
-
-    rewrite(tmp_path / "sound.parquet", leak)
-    with pytest.raises(LeakError, match="inner rows of fold 0 hold its test videos"):
-        one.run("late", {**LATE, "head": "logistic"})
-
-
-def test_predictions_of_other_labels_or_splits_are_refused(tmp_path):
-    one = pictures_and_sounds(tmp_path)
-
-    def relabel(rows):
-        return [{**row, "truth": row["class"] == "b"} if row["video"] == "v0000" else row for row in rows]
-
-    kept = (tmp_path / "sound.parquet").read_bytes()
-    rewrite(tmp_path / "sound.parquet", relabel)
-    with pytest.raises(FusionError, match="made with other labels"):
-        one.run("late", {**LATE, "head": "mean"})
-    (tmp_path / "sound.parquet").write_bytes(kept)
-
-    def move(rows):
-        return [{**row, "outer": (row["outer"] + 1) % 3} if row["video"] == "v0000" else row for row in rows]
-
-    rewrite(tmp_path / "sound.parquet", move)
-    with pytest.raises(FusionError, match="made with other splits"):
-        one.run("late", {**LATE, "head": "mean"})
 
 
 def random_labels(tmp_path, seed: int, classes: str, share, size: int, **changes) -> World:

@@ -5,10 +5,9 @@ import json
 import shutil
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from learn.world import World, accuracy, planted, read, table
+from learn.world import World, accuracy, planted, read, rewrite, table
 
 from triptych.core import sealed
 from triptych.core.files import digest_json
@@ -16,7 +15,7 @@ from triptych.core.study import StudyError, parse_study
 from triptych.evaluate import modality
 from triptych.evaluate.metrics import evaluate_model
 from triptych.learn import lineage, select, tasks
-from triptych.learn.fusion import FusionError
+from triptych.learn.members import MembersError
 from triptych.learn.params import validate
 from triptych.learn.select import SelectError
 from triptych.learn.table import LeakError, read_predictions
@@ -58,11 +57,6 @@ def follow(one: World, name="best", **model) -> dict:
     model = {**CHOICE, **model}
     members = {member: one.folder / f"{member}.parquet" for member in model["select"]}
     return one.run(name, model, members=members, selection=one.folder / f"{name}.json")
-
-
-def rewrite(path, change) -> None:
-    rows = pq.read_table(path).to_pylist()
-    pq.write_table(pa.Table.from_pylist(change(rows), schema=pq.read_schema(path)), path)
 
 
 @pytest.mark.parametrize("by", ["log_loss", "accuracy", "macro_f1", "micro_f1"])
@@ -148,7 +142,7 @@ def test_a_changed_label_or_inner_row_changes_the_digest_and_is_noticed(one, tmp
     follow(one)
     one.rows[0]["fields"]["topic"] = "b"
     tasks.make_labels("topic", one.task, one.rows, one.labels)
-    with pytest.raises(FusionError, match="made with other labels"):
+    with pytest.raises(MembersError, match="made with other labels"):
         choose(one)
 
 
@@ -171,7 +165,7 @@ def test_a_selection_that_someone_edited_is_refused(one, tmp_path):
 def test_candidates_without_inner_rows_or_with_test_videos_in_them_are_refused(one, tmp_path):
     kept = (tmp_path / "dim.parquet").read_bytes()
     one.run("dim", {"inputs": ["blurred"], "head": "logistic"})
-    with pytest.raises(FusionError, match="member 'dim' has no inner rows"):
+    with pytest.raises(MembersError, match="member 'dim' has no inner rows"):
         choose(one)
     (tmp_path / "dim.parquet").write_bytes(kept)
 

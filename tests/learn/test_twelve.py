@@ -8,10 +8,8 @@ import json
 import shutil
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from learn.world import World, accuracy, planted, table
+from learn.world import World, accuracy, planted, rewrite, table
 
 from triptych.commands.check import CheckError, load
 from triptych.evaluate import compare
@@ -19,7 +17,7 @@ from triptych.evaluate.metrics import evaluate_model
 from triptych.evaluate.modality import models_of
 from triptych.evaluate.predictions import PredictionsError
 from triptych.learn import predict, select, splits, tasks
-from triptych.learn.fusion import FusionError
+from triptych.learn.members import MembersError
 from triptych.learn.pairs import Pair, write_pairs
 from triptych.learn.select import SelectError
 from triptych.learn.splits import SplitError, read_splits
@@ -69,11 +67,6 @@ def small(folder, unlabelled: int = 0, **changes) -> World:
 def chance(rate: float, rows: int) -> float:
     """Three standard errors above."""
     return rate + 3 * np.sqrt(rate * (1 - rate) / rows)
-
-
-def rewrite(path, change) -> None:
-    rows = pq.read_table(path).to_pylist()
-    pq.write_table(pa.Table.from_pylist(change(rows), schema=pq.read_schema(path)), path)
 
 
 def test_1_resampling_before_the_split(tmp_path):
@@ -126,7 +119,7 @@ def test_3_stacking_on_rows_that_the_members_had_seen(tmp_path):
     stack = {"fusion": "late", "members": ["m", "prior"], "head": "logistic"}
     one.run("m", {"inputs": ["seen"], "head": "logistic"})
     one.run("prior", {"head": "prior"}, inner=2)
-    with pytest.raises(FusionError, match="has no inner rows that fit"):
+    with pytest.raises(MembersError, match="has no inner rows that fit"):
         one.run("stack", stack)
     one.run("m", {"inputs": ["seen"], "head": "logistic"}, inner=2)
 

@@ -5,10 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from triptych.core.store import write_arrays
 from triptych.learn import predict, splits, tasks
+
+TASK = {"label": "topic", "group": "film", "folds": 3}
+#: A late fusion of the models of `pictures_and_sounds`.
+LATE = {"fusion": "late", "members": ["picture", "sound"]}
 
 
 @dataclass
@@ -103,3 +108,24 @@ def planted(rows: list[dict], width: int, strength: float, seed: int, column: st
     return np.stack([centres[names.index(row["fields"][column])] for row in ordered]) + random.normal(
         size=(len(rows), width)
     )
+
+
+def pictures_and_sounds(tmp_path, unlabelled=0, **changes) -> World:
+    """Pictures tell a and b from c and d, sounds a and c from b and d; some videos have one of both only."""
+    rows = table({name: [3] * 8 for name in "abcd"}, unlabelled)
+    for row in rows:
+        label = row["fields"]["topic"] or "a"
+        row["fields"]["look"], row["fields"]["noise"] = str("ab".find(label) >= 0), str("ac".find(label) >= 0)
+    one = World(tmp_path, rows, {**TASK, **changes}).prepare()
+    count = np.arange(len(rows))
+    one.feature("seen", planted(rows, 10, 2.0, 1, "look"), count % 7 != 0)
+    one.feature("heard", planted(rows, 6, 2.0, 2, "noise"), count % 5 != 0)
+    one.run("picture", {"inputs": ["seen"], "head": "svc"}, inner=3)
+    one.run("sound", {"inputs": ["heard"], "head": "logistic"}, inner=3)
+    return one
+
+
+def rewrite(path, change) -> None:
+    """A predictions file with its rows changed."""
+    rows = pq.read_table(path).to_pylist()
+    pq.write_table(pa.Table.from_pylist(change(rows), schema=pq.read_schema(path)), path)

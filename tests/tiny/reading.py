@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from triptych.encoders.base import Encoded, EncoderError, ModelCard, weights_of
+from triptych.encoders.base import Encoded, EncoderError, ModelCard
+from triptych.encoders.registry import weights_of
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "the", "dog", "cat", "film", "of", "and", "sea", "plays", "runs"]
 

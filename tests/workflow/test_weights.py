@@ -147,11 +147,11 @@ def test_the_library_refuses_the_payload_too(tiny, tmp_path, monkeypatch):
 
 def test_plain_weights_without_safetensors_are_read(tmp_path):
     """The one form beside safetensors: `pytorch_model.bin`, which the library reads as tensors alone."""
-    from triptych.encoders import base
+    from triptych.encoders import base, registry
 
     found = []
     for pickled in (False, True):
-        made = base.create(USE, model=str(reading.build_reader(tmp_path / str(pickled), pickled)))
+        made = registry.create(USE, model=str(reading.build_reader(tmp_path / str(pickled), pickled)))
         made.load("cpu")
         (one,) = made.encode([base.Words("a", [("title", [(0.0, 0.0, "the dog plays")])])])
         found.append(one.arrays["embedding"])
@@ -190,7 +190,7 @@ def test_a_missing_extra_is_told_with_the_command_that_installs_it(study):
 @pytest.mark.fault(31)
 def test_a_file_that_changes_after_the_check_stops_its_job(study, tiny, tmp_path):
     """What a job on another machine, or a later one, does: it holds the files against the lock itself."""
-    from triptych.encoders import base
+    from triptych.encoders import base, registry
 
     folder = tmp_path / "model"
     shutil.copytree(tiny, folder)
@@ -203,7 +203,7 @@ def test_a_file_that_changes_after_the_check_stops_its_job(study, tiny, tmp_path
     here = Path.cwd()
     os.chdir(workflow.folder)
     try:
-        made = base.create(USE, model=str(folder))
+        made = registry.create(USE, model=str(folder))
         with pytest.raises(base.EncoderError, match=r"is not the file of models.lock"):
             made.load("cpu")
     finally:

@@ -47,12 +47,12 @@ class Part:
 
 def parts() -> tuple[list[Part], list[str]]:
     """Every registered encoder and transcriber; and what cannot be imported."""
-    from triptych.encoders import base
+    from triptych.encoders import base, registry
 
     found, faults = [], []
-    for name in sorted(base.REGISTRY):
+    for name in sorted(registry.REGISTRY):
         try:
-            found.append(Part("encoder", name, name, base.find(name)))
+            found.append(Part("encoder", name, name, registry.find(name)))
         except base.EncoderError as error:
             faults.append(str(error))
     found += [Part("transcriber", name, name, owner) for name, owner in sorted(transcribers().items())]
@@ -61,16 +61,16 @@ def parts() -> tuple[list[Part], list[str]]:
 
 def parts_of(study: Study) -> tuple[list[Part], list[str]]:
     """What a study uses, with the models that it names; and what it names that there is not."""
-    from triptych.encoders import base
+    from triptych.encoders import base, registry
     from triptych.learn.networks import checkpoint
 
     found, faults = [], []
     for name, section in study.encoders.items():
         try:
             told = section.model_dump()
-            found.append(Part("encoder", name, section.use, base.find(section.use), told))
-            for part, inner in base.parts_within(told).items():
-                found.append(Part("encoder", f"{name}.{part}", inner["use"], base.find(inner["use"]), inner))
+            found.append(Part("encoder", name, section.use, registry.find(section.use), told))
+            for part, inner in registry.parts_within(told).items():
+                found.append(Part("encoder", f"{name}.{part}", inner["use"], registry.find(inner["use"]), inner))
         except base.EncoderError as error:
             faults.append(f"encoders.{name}.use: {error}")
     known = transcribers()

@@ -140,7 +140,8 @@ def _placed(path: Path | str, faults: list[str]) -> list[str]:
 
 def check_study_alone(study: Study, installed: bool = True) -> list[str]:
     """Faults of a valid study file that need the parts of the package: encoders, heads, files that it names."""
-    from triptych.encoders import base
+    from triptych.encoders.faults import feature_faults
+    from triptych.encoders.faults import validate as validate_encoder
     from triptych.learn.networks import checkpoint
     from triptych.learn.networks.params import study_faults
     from triptych.learn.params import validate
@@ -149,8 +150,9 @@ def check_study_alone(study: Study, installed: bool = True) -> list[str]:
     encoders = {name: encoder.model_dump() for name, encoder in study.encoders.items()}
     faults = []
     for name, encoder in encoders.items():
-        faults += base.validate(name, encoder, study.keyframes.short_side, study.keyframes.uniform, installed=installed)
-    faults += base.feature_faults(
+        frames = study.keyframes
+        faults += validate_encoder(name, encoder, frames.short_side, frames.uniform, installed=installed)
+    faults += feature_faults(
         {name: feature.model_dump(by_alias=True) for name, feature in study.features.items()}, encoders
     )
     for name, model in study.models.items():

@@ -11,12 +11,12 @@ from triptych.core.corpus import Corpus
 
 def modalities(study: Study) -> dict[str, str]:
     """Encoder -> what it reads, of those that are known."""
-    from triptych.encoders import base
+    from triptych.encoders import base, registry
 
     found = {}
     for name, encoder in study.encoders.items():
         try:
-            found[name] = base.find(encoder.use).card.modality
+            found[name] = registry.find(encoder.use).card.modality
         except base.EncoderError:
             continue
     return found
@@ -71,10 +71,10 @@ def _not_allowed(place: str, column: str, study: Study) -> list[str]:
 
 
 def _masked(encoder: Any) -> list[str]:
-    from triptych.encoders import base
+    from triptych.encoders import base, registry
 
     try:
-        return base.masked_columns(encoder.model_dump())
+        return registry.masked_columns(encoder.model_dump())
     except base.EncoderError:
         return []
 

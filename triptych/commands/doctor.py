@@ -112,12 +112,12 @@ def _ffmpeg() -> Iterator[Finding]:
 
 
 def _encoders() -> Iterator[Finding]:
-    from triptych.encoders import base
+    from triptych.encoders import registry
 
-    for name in sorted(base.REGISTRY):
-        card = base.find(name).card
+    for name in sorted(registry.REGISTRY):
+        card = registry.find(name).card
         arrays = ", ".join(f"{array} ({length or 'by model'})" for array, length in card.arrays.items())
-        missing = base.missing_packages(card)
+        missing = registry.missing_packages(card)
         if missing:
             advice = f'pip install "triptych[{card.extra}]"' if card.extra else f"pip install {' '.join(missing)}"
             yield Finding("optional", f"encoder {name}", f"{card.modality}; lacks {', '.join(missing)}", advice)

@@ -1,4 +1,4 @@
-"""`triptych doctor --slurm`: what a site's SLURM answers, tried with a job, and the lines of the profile that follow.
+"""`triptych doctor --slurm`: what a site's SLURM answers, tried with a job; `doctor_site` tells the lines that follow.
 
 A status command that does not work makes Snakemake wait for ever without a message, so it is tried here, not guessed.
 """
@@ -18,84 +18,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from triptych.commands.doctor import Finding, version_of
 from triptych.commands.doctor_node import HOSTS
+from triptych.commands.doctor_site import FIRST_QUESTION, Partition, Site, partitions
 
 PROGRAMS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo")
-#: Seconds to the first question about jobs, as the profile has them; SLURM must remember ended jobs thrice as long.
-FIRST_QUESTION = 30
 #: Less free scratch on a node than this is told (GB).
 LEAST_SCRATCH = 2.0
 SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Partition:
-    """A partition: limit in minutes (None: none), and of its nodes number, least processors and MB, kinds of cards."""
-
-    name: str
-    default: bool
-    minutes: float | None
-    nodes: int
-    cpus: int
-    memory_mb: int
-    cards: tuple[str, ...]
-
-
-@dataclass
-class Site:
-    """What was found of a site; `lines` are the profile's that follow from it."""
-
-    partitions: list[Partition] = field(default_factory=list)
-    accounts: list[str] = field(default_factory=list)
-    status: str = "squeue"
-    first_question: int = FIRST_QUESTION
-    #: `gpu`, `gres`, or None where no job gets a card.
-    card_syntax: str | None = None
-
-    @property
-    def common(self) -> Partition | None:
-        """The partition of jobs without a card: the site's default, or the first."""
-        listed = [one for one in self.partitions if one.default] or [one for one in self.partitions if not one.cards]
-        return (listed or self.partitions or [None])[0]
-
-    @property
-    def with_cards(self) -> Partition | None:
-        """The partition of jobs on cards: one of its own before the common one."""
-        listed = [one for one in self.partitions if one.cards]
-        own = [one for one in listed if one is not self.common]
-        return (own or listed or [None])[0]
-
-    def lines(self) -> list[str]:
-        """Lines of profiles/slurm/config.yaml."""
-        told = [f"slurm-status-command: {self.status}"]
-        if self.status == "squeue":
-            told.append(f"slurm-init-seconds-before-status-checks: {self.first_question}")
-        told += ["default-resources:", "  runtime: 30", "  mem_mb: 1000"]
-        if self.common:
-            told.append(f"  slurm_partition: {self.common.name}")
-        if self.accounts:
-            told.append(f"  slurm_account: {self.accounts[0]}")
-        if self.with_cards and self.card_syntax:
-            told.append(f"  gpu_partition: {self.with_cards.name}")
-            kinds = [kind for kind in self.with_cards.cards if kind]
-            if self.card_syntax == "gres":
-                told.append(f"  gpu_gres: {':'.join(['gpu', *kinds[:1], '1'])}")
-            elif len(kinds) > 1:
-                told.append(f"  gpu_type: {kinds[0]}    # or {', '.join(kinds[1:])}")
-        return told
-
-    def study_lines(self) -> list[str]:
-        """Lines of a study file: the most that a node and a partition give, so that retries do not ask for more."""
-        if self.common is None:
-            return []
-        most = [f"max_mem_mb: {self.common.memory_mb}"]
-        most += [f"max_runtime: {self.common.minutes:g}"] if self.common.minutes else []
-        return ["resources:", f"  every: {{{', '.join(most)}}}"]
 
 
 def examine(site: Site, folder: Path | str = ".", wait: float = 120.0) -> Iterator[Finding]:
@@ -128,41 +61,6 @@ def _executor() -> Iterator[Finding]:
     version = version_of("snakemake-executor-plugin-slurm")
     advice = "" if version else 'pip install "triptych[slurm]", in the environment that the nodes use too'
     yield Finding("ok" if version else "missing", "executor slurm", version or "not installed", advice)
-
-
-def partitions(told: str) -> list[Partition]:
-    """What `sinfo -o %P|%l|%D|%c|%m|%G` tells: a line for each partition and kind of node."""
-    found: dict[str, Partition] = {}
-    for line in filter(None, map(str.strip, told.splitlines())):
-        name, limit, nodes, cpus, memory, gres = line.split("|")
-        cards = tuple(re.findall(r"gpu:(?:([A-Za-z][\w.-]*):)?\d+", gres))
-        one = Partition(
-            name.rstrip("*"), name.endswith("*"), minutes(limit), int(nodes), _number(cpus), _number(memory), cards
-        )
-        before = found.get(one.name)
-        if before:
-            kinds = tuple(dict.fromkeys([*before.cards, *one.cards]))
-            least = (min(before.cpus, one.cpus), min(before.memory_mb, one.memory_mb))
-            one = Partition(one.name, one.default, one.minutes, before.nodes + one.nodes, *least, kinds)
-        found[one.name] = one
-    return list(found.values())
-
-
-def minutes(limit: str) -> float | None:
-    """Minutes of SLURM's `days-hours:minutes:seconds`, or None for `infinite`."""
-    if not re.fullmatch(r"[\d:-]+", limit):
-        return None
-    days, _, clock = limit.rpartition("-")
-    parts = [int(part) for part in clock.split(":")]
-    # `5` is minutes, `5:30` minutes and seconds; after days the hours come first.
-    hours, mins, seconds = ([*parts, 0, 0] if days else [*[0] * (3 - len(parts)), *parts])[:3]
-    if not days and len(parts) == 1:
-        mins, seconds = parts[0], 0
-    return int(days or 0) * 1440 + hours * 60 + mins + seconds / 60
-
-
-def _number(told: str) -> int:
-    return int(re.match(r"\d*", told)[0] or 0)
 
 
 def _described(one: Partition) -> str:

@@ -24,7 +24,7 @@ def fetch(study: Study, say: Say) -> list[str]:
     Returns:
         What could not be brought, one line each.
     """
-    from triptych.encoders.base import missing_packages
+    from triptych.encoders.registry import missing_packages
 
     parts, failures = parts_of(study)
     seen: set[weights.Need] = set()

@@ -21,7 +21,7 @@ GIVES |= {"summary": "short texts", "imagine": "pictures"}
 
 def describe(part: Part) -> dict[str, Any]:
     """All that is told of a part, JSON-able."""
-    from triptych.encoders.base import missing_packages
+    from triptych.encoders.registry import missing_packages
 
     card = part.card
     missing = missing_packages(card)

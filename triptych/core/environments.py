@@ -32,7 +32,7 @@ STAGES = {
     "report": ("report",),
 }
 #: Environment -> module with a registry of classes, whose cards name extras.
-REGISTRIES = {"encoders": "triptych.encoders.base", "speech": "triptych.speech.base"}
+REGISTRIES = {"encoders": "triptych.encoders.registry", "speech": "triptych.speech.base"}
 #: Extras that a stage uses where they are there, without a card that names them.
 EXTRAS = {
     "media": {"ffmpeg"},
@@ -83,11 +83,11 @@ def scripts(environment: str) -> list[Path]:
 
 def _registry(environment: str) -> tuple[Any, dict[str, str]]:
     """The module with the registry of an environment's stage, or None, and the registry itself."""
-    module = REGISTRIES.get(environment)
-    if module is None or importlib.util.find_spec(module) is None:
+    name = REGISTRIES.get(environment)
+    if name is None or importlib.util.find_spec(name) is None:
         return None, {}
-    base = importlib.import_module(module)
-    return base, getattr(base, "REGISTRY", None) or base.RECOGNISERS
+    module = importlib.import_module(name)
+    return module, getattr(module, "REGISTRY", None) or module.RECOGNISERS
 
 
 def sources(environment: str) -> list[Path]:
@@ -136,8 +136,8 @@ def _name(requirement: str) -> str:
 
 def _extras(environment: str) -> set[str]:
     """Extras that the cards of an environment's registry name, and those of the stage itself."""
-    base, registry = _registry(environment)
-    cards = [base.find(name).card for name in registry]
+    module, registry = _registry(environment)
+    cards = [module.find(name).card for name in registry]
     return {card.extra for card in cards if card.extra} | EXTRAS.get(environment, set())
 
 

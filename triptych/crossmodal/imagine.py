@@ -21,7 +21,7 @@ from triptych.core.paths import Paths
 from triptych.core.status import Outcome
 from triptych.core.store import Entry
 from triptych.crossmodal import painter
-from triptych.encoders import base, inputs
+from triptych.encoders import base, inputs, registry
 from triptych.encoders.base import EncoderError, ModelCard
 from triptych.encoders.shelf import Shelf
 
@@ -166,7 +166,7 @@ def faults(section: Imagine, encoders: Mapping[str, Mapping[str, Any]], installe
     found = painter.faults(section, installed)
     encoder = encoders.get(section.encoder)
     try:
-        made = base.made_from(encoder) if encoder else None
+        made = registry.made_from(encoder) if encoder else None
     except EncoderError:
         return found  # told of the encoder itself
     if made is None:

@@ -20,7 +20,7 @@ from triptych.core.status import Outcome
 from triptych.core.store import DamagedStore, Entry, read_store
 from triptych.core.units import by_shard
 from triptych.crossmodal import drawing, imagine, match_scores, tables, vectors
-from triptych.encoders import base
+from triptych.encoders import registry
 from triptych.encoders.base import EncoderError, Pictures
 from triptych.encoders.batches import Runner
 from triptych.encoders.shelf import Shelf
@@ -137,7 +137,7 @@ def _embedded(entries, encoder, section, device, threads) -> dict[str, np.ndarra
         return {}
     import sys
 
-    model = base.made_from(encoder)
+    model = registry.made_from(encoder)
     model.load(device)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)

@@ -18,8 +18,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +29,16 @@ from triptych.core.config import Mapping as Section
 from triptych.core.config import Task
 from triptych.core.files import replace_text
 from triptych.crossmodal import mappers, nulls, picture
+from triptych.crossmodal.mapping_corpus import Corpus, read_block
+from triptych.crossmodal.mapping_scores import Run, averaged
 from triptych.crossmodal.mapping_table import METRICS, rounded, table
 from triptych.evaluate import retrieval
-from triptych.learn.inputs import FeatureBlock
 from triptych.learn.predict import refuse_leaks
 from triptych.learn.splits import folds_of
-from triptych.learn.tasks import Labels, as_task, read_labels
+from triptych.learn.tasks import as_task, read_labels
 
 VERSION = "1"
 
-#: Standardised numbers are cut at so many deviations.
-LARGEST = 10.0
 #: Fewest videos of a training fold, and of a gallery, that tell anything.
 FEWEST = 2
 
@@ -49,123 +47,6 @@ _log = logging.getLogger("triptych")
 
 class MappingError(ValueError):
     """Features that cannot be mapped; the message says why and what to do."""
-
-
-@dataclass
-class Corpus:
-    """Labelled videos, their folds and their features.
-
-    Attributes:
-        data: labels and groups of the n labelled videos.
-        folds: (repeats, n) fold of each video.
-        blocks: feature -> its rows over these videos.
-        reduce: width that an autoencoder brings features to, or None.
-        seed: of the autoencoder.
-        threads: that the autoencoder may use.
-    """
-
-    data: Labels
-    folds: np.ndarray
-    blocks: Mapping[str, FeatureBlock]
-    reduce: int | None = None
-    seed: int = 0
-    threads: int = 1
-    _made: dict[tuple, tuple[np.ndarray, Any]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.groups = np.array(self.data.groups, dtype=object)
-        self.targets = self.data.targets
-
-    def both(self, source: str, target: str) -> np.ndarray:
-        """Which videos have both features (n,)."""
-        return self.blocks[source].present & self.blocks[target].present
-
-    def matrices(self, name: str, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Standardised rows of a feature: of the training and of the test videos.
-
-        Pairs that share training videos get the same array of them, made once for a fold.
-        """
-        key = (name, train.tobytes())
-        block = self.blocks[name]
-        block.fit(train)
-        if key not in self._made:
-            x = bounded(block.transform(train, beside=False))
-            narrow = None
-            if self.reduce is not None and x.shape[1] > self.reduce and x.any():
-                narrow = _Narrow(x, self.reduce, self.seed, self.threads, self.groups[train].tolist())
-                x = narrow.transform(x)
-            self._made[key] = (x, narrow)
-        x, narrow = self._made[key]
-        asked = bounded(block.transform(test, beside=False))
-        return x, asked if narrow is None else narrow.transform(asked)
-
-    def forget(self) -> None:
-        """Drop the matrices of a fold that is done."""
-        self._made.clear()
-
-
-class _Narrow:
-    """An autoencoder's narrow layer, standardised by the training videos again."""
-
-    def __init__(self, x: np.ndarray, width: int, seed: int, threads: int, groups: list[str]) -> None:
-        from triptych.learn.networks.autoencoder import Autoencoder
-
-        self.coder = Autoencoder(width, seed, threads=threads).fit(x, groups=groups)
-        code = np.asarray(self.coder.transform(x), np.float64)
-        self.block = FeatureBlock("narrow", code, np.ones(len(code), dtype=bool), [])
-        self.block.fit(np.arange(len(code)))
-
-    def transform(self, rows: np.ndarray) -> np.ndarray:
-        """Standardised numbers (n, width) of rows."""
-        code = np.asarray(self.coder.transform(rows), np.float64)
-        return bounded((code - self.block.mean) * self.block.scale)
-
-
-def bounded(rows: np.ndarray) -> np.ndarray:
-    """Rows cut at `LARGEST`: a column that hardly varies among training videos would rule the others."""
-    return np.clip(rows, -LARGEST, LARGEST)
-
-
-@dataclass
-class Run:
-    """Scores of the test videos of one repeat and seed, fold after fold.
-
-    Attributes:
-        rows: numbers of the videos.
-        above, ties: where the own target stands (`retrieval.places`).
-        cosine: with the own target.
-        moved, own: squared distance of the prediction, and of the target, from its mean over the fold.
-        fold: of each video.
-    """
-
-    rows: np.ndarray
-    above: np.ndarray
-    ties: np.ndarray
-    cosine: np.ndarray
-    moved: np.ndarray
-    own: np.ndarray
-    fold: np.ndarray
-
-    @classmethod
-    def of(cls, rows: np.ndarray, queries: np.ndarray, gallery: np.ndarray, fold: int) -> Run:
-        """The scores of one fold."""
-        above, ties = retrieval.places_of(queries, gallery)
-        moved, own = (((side - side.mean(axis=0)) ** 2).sum(axis=1) for side in (queries, gallery))
-        cosine = retrieval.own_cosines(queries, gallery)
-        return cls(rows, above, ties, cosine, moved, own, np.full(len(rows), fold))
-
-    @classmethod
-    def joined(cls, parts: Sequence[Run]) -> Run:
-        """Folds one after another."""
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
-
-    def scores(self) -> dict[str, float]:
-        """Every metric; NaN where there is nothing to compute it from."""
-        told = retrieval.summary(self.above, self.ties)
-        spread = float(self.own.sum())
-        told |= {"cosine": float(self.cosine.mean())}
-        told |= {"variance_ratio": float(self.moved.sum()) / spread if spread > 0 else float("nan")}
-        return {name: told[name] for name in METRICS}
 
 
 def run_mapping(
@@ -213,7 +94,7 @@ def run_mapping(
     section = section if isinstance(section, Section) else Section.model_validate(section)
     task = as_task(task)
     data = read_labels(labels, refused, together=True).labelled()
-    blocks = {one: _block(one, features[one], data.videos) for one in section.features}
+    blocks = {one: read_block(one, features[one], data.videos) for one in section.features}
     corpus = Corpus(data, folds_of(splits, data, task), blocks, section.reduce, task.seed, threads)
     with threadpool_limits(limits=threads):
         told = measure(corpus, section, bootstrap, seed)
@@ -223,18 +104,6 @@ def run_mapping(
     replace_text(csv, table(told))
     picture.draw(svg, told, f"{name}: {section.task}")
     return told
-
-
-def _block(name: str, path: Path | str, videos: Sequence[str]) -> FeatureBlock:
-    from triptych.encoders.pooling import read_feature
-
-    ids, values, mask = read_feature(path)
-    where = {video: row for row, video in enumerate(ids)}
-    rows = np.array([where.get(video, -1) for video in videos], dtype=int)
-    present = np.array([row >= 0 and bool(mask[row]) for row in rows], dtype=bool)
-    taken = np.zeros((len(videos), values.shape[1]))
-    taken[present] = values[rows[present]]
-    return FeatureBlock(name, taken, present, videos)
 
 
 def measure(corpus: Corpus, section: Section, bootstrap: int, seed: int) -> dict[str, Any]:
@@ -381,11 +250,6 @@ class _Pair:
             "chosen": self.chosen[method],
             "per_fold": per_fold,
         }
-
-
-def averaged(scored: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The mean of every metric over repeats and seeds."""
-    return {name: float(np.mean([one[name] for one in scored])) for name in METRICS}
 
 
 def _refuse_empty(name: str, told: Mapping[str, Any]) -> None:

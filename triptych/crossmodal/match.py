@@ -22,7 +22,7 @@ from triptych.core.status import Outcome
 from triptych.core.store import DamagedStore, Entry, read_store, write_store
 from triptych.core.units import by_shard
 from triptych.crossmodal import drawing, match_scores, tables, vectors
-from triptych.encoders import base, inputs
+from triptych.encoders import inputs, registry
 from triptych.encoders.base import EncoderError, ModelCard
 from triptych.encoders.clip_text import ClipText
 from triptych.evaluate import retrieval
@@ -124,7 +124,7 @@ class _Texts:
 
     def __init__(self, path: Path, encoder: Mapping[str, Any], device: str, threads: int) -> None:
         self.path, self.encoder, self.device, self.threads = path, encoder, device, threads
-        self.identity = base.signature(encoder)
+        self.identity = registry.signature(encoder)
 
     def embed(self, wanted: Mapping[tuple[str, str], inputs.Input]) -> dict[tuple[str, str], tuple[np.ndarray, int]]:
         """The vector (D,) of length one of each text, and in how many parts it was read."""
@@ -140,7 +140,7 @@ class _Texts:
     def _computed(self, todo: Mapping[str, inputs.Input]) -> dict[str, tuple[np.ndarray, int]]:
         import torch
 
-        tower = ClipText(base.weights_of(base.made_from(self.encoder)))
+        tower = ClipText(registry.weights_of(registry.made_from(self.encoder)))
         tower.load(self.device)
         torch.set_num_threads(self.threads)
         parts = {key: tower.chunks(one.words.fields[0][1]) for key, one in todo.items()}
@@ -246,7 +246,7 @@ def faults(section: Match, encoders: Mapping[str, Mapping[str, Any]]) -> list[st
     """What is wrong with a section, before any job; nothing heavy is imported."""
     encoder = encoders.get(section.encoder)
     try:
-        made = base.made_from(encoder) if encoder else None
+        made = registry.made_from(encoder) if encoder else None
     except EncoderError:
         return []  # told of the encoder itself
     if made is None or encoder is None:

@@ -18,7 +18,8 @@ from triptych.core.config import Study, nearest
 from triptych.core.paths import Paths
 from triptych.core.store import DamagedStore, read_arrays, read_column
 from triptych.core.units import by_shard
-from triptych.encoders import base
+from triptych.encoders import base, registry
+from triptych.encoders.faults import validate
 from triptych.evaluate.retrieval import DECIMALS, unit
 
 #: The constant of reciprocal rank fusion, of the paper.
@@ -79,7 +80,7 @@ def searchable(study: Study) -> dict[str, str]:
     found = {}
     for name, section in study.encoders.items():
         try:
-            card = base.find(section.use).card
+            card = registry.find(section.use).card
         except base.EncoderError:
             continue
         if card.modality == "text":
@@ -146,7 +147,7 @@ def _chosen(study: Study, encoder: str | None) -> dict[str, str]:
 
 def _faults(study: Study, name: str, section: Mapping[str, Any]) -> list[str]:
     """What `triptych check` would tell of an encoder: packages and weights that are not here."""
-    return base.validate(name, section, study.keyframes.short_side, study.keyframes.uniform)
+    return validate(name, section, study.keyframes.short_side, study.keyframes.uniform)
 
 
 def _stored(
@@ -158,7 +159,7 @@ def _stored(
         SearchError: no shard can be read.
     """
     paths, shards = Paths.of(study), by_shard(slugs, study.shards)
-    arrays = [one for one in base.arrays_of(section) if not one.endswith(base.WEIGHTS)]
+    arrays = [one for one in registry.arrays_of(section) if not one.endswith(base.WEIGHTS)]
     found: dict[str, list[tuple[str, np.ndarray, np.ndarray]]] = {}
     missing, other = [], []
     damaged: dict[str, str] = {}
@@ -197,7 +198,8 @@ def _stored(
 def _made_otherwise(attributes: Mapping[str, Any], section: Mapping[str, Any]) -> bool:
     """Whether a shard file was made by another model, or with other parameters, than the study file says now."""
     try:
-        return json.loads(attributes.get("card", "null")) not in (None, json.loads(json.dumps(base.signature(section))))
+        now = json.loads(json.dumps(registry.signature(section)))
+        return json.loads(attributes.get("card", "null")) not in (None, now)
     except base.EncoderError:
         return False  # told of the encoder itself
 
@@ -212,11 +214,11 @@ def embed(name: str, section: Mapping[str, Any], kind: str, query: str) -> np.nd
     Raises:
         SearchError: the encoder gives no vector of it.
     """
-    made = base.made_from(section)
+    made = registry.made_from(section)
     if kind == "image":
         from triptych.encoders.clip_text import ClipText
 
-        tower = ClipText(base.weights_of(made))
+        tower = ClipText(registry.weights_of(made))
         tower.load("cpu")
         return tower.encode([query])[0]
     made.load("cpu")

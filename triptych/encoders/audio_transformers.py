@@ -28,7 +28,8 @@ import numpy as np
 from triptych.core import torchvision
 from triptych.core.status import OK, Outcome
 from triptych.encoders import pretrained, sounds
-from triptych.encoders.base import Encoded, EncoderError, ModelCard, Param, Sound, weights_of
+from triptych.encoders.base import Encoded, EncoderError, ModelCard, Param, Sound
+from triptych.encoders.registry import weights_of
 
 VERSION = "1"
 

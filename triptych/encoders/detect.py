@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 
 from triptych.core.status import Outcome
-from triptych.encoders import base
+from triptych.encoders import base, registry
 from triptych.encoders.base import Encoded, EncoderError, ModelCard, Param, Pictures, Words
+from triptych.encoders.faults import validate
 
 #: Headings of the notes: what was seen with the share of frames that show it; and names with their class numbers.
 SEEN = "objects, share of frames"
@@ -114,12 +115,12 @@ class Detector:
                 params["sentence_model"]
             )
         try:
-            card = base.find(section["use"]).card
+            card = registry.find(section["use"]).card
         except EncoderError as error:
             return [f"sentence: {error}"]
         if card.modality != "text":
             return [f"sentence: {section['use']} reads {card.modality}, not text"]
-        return [f"sentence: {fault.partition(': ')[2]}" for fault in base.validate("sentence", section)]
+        return [f"sentence: {fault.partition(': ')[2]}" for fault in validate("sentence", section)]
 
     @staticmethod
     def within(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -136,7 +137,7 @@ class Detector:
         self._load(device)
         section = _section(self.params)
         if section:
-            self.reader = base.made_from(section)
+            self.reader = registry.made_from(section)
             self.reader.load(device)
             # The length of a vector is told by one: a video without objects has as many zeros.
             self.width = self._read(["object"]).shape[1]

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from triptych.core import torchvision
-from triptych.encoders import base, pretrained
+from triptych.encoders import pretrained, registry
 from triptych.encoders.base import EncoderError, ModelCard, Param
 from triptych.encoders.detect import ARRAYS, PARAMETERS, SEEN, Detections, Detector
 
@@ -68,7 +68,7 @@ class AnyDetector(Detector):
         ]
 
     def _load(self, device: str) -> None:
-        located = base.weights_of(self)
+        located = registry.weights_of(self)
         if lacking := self.lacks(located.path):
             raise EncoderError("; ".join(lacking))
         # Read by the libraries when they are imported: no network.

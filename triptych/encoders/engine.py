@@ -15,7 +15,7 @@ from typing import Any
 from triptych.core.files import digest_json, writer_lock
 from triptych.core.paths import Paths
 from triptych.core.store import Entry
-from triptych.encoders import base, inputs
+from triptych.encoders import base, inputs, registry
 from triptych.encoders.ahead import batches
 from triptych.encoders.batches import OUT_OF_MEMORY, Runner, computing, is_out_of_memory, numbers
 from triptych.encoders.entries import entry
@@ -74,8 +74,8 @@ def embed_shard(
         EncoderError: the encoder cannot be made or loaded, or its device is too small for every video.
         OSError: disk full, or weights that are not there.
     """
-    told = base.signature(encoder)
-    model = base.made_from(encoder)
+    told = registry.signature(encoder)
+    model = registry.made_from(encoder)
     fields = told.get("text", [])
     masked = getattr(model, "masked", ())
     found = inputs.describe(model.card, videos, paths, shard, fields, sources, masked, summaries)

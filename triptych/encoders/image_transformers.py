@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from triptych.core.status import Outcome
-from triptych.encoders import base, pretrained
+from triptych.encoders import pretrained, registry
 from triptych.encoders.base import Encoded, EncoderError, ModelCard, Param, Pictures
 from triptych.encoders.pixels import Pixels, Processor
 
@@ -80,7 +80,7 @@ class ImageTransformers:
         Raises:
             EncoderError: no such model, weights that are missing from the checkpoint, a pooling that it has not.
         """
-        located = base.weights_of(self)
+        located = registry.weights_of(self)
         config = pretrained.config_of(located)
         self.device = device
         self.processor = Processor(located.path)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from triptych.core.status import Outcome
-from triptych.encoders import base
+from triptych.encoders import registry
 from triptych.encoders.base import Encoded, EncoderError, ModelCard, Param, Pictures
 from triptych.encoders.pixels import Pixels
 
@@ -76,7 +76,7 @@ class MobileNetLiteRT:
         """
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-        located = base.weights_of(self)
+        located = registry.weights_of(self)
         try:
             self.network = Interpreter(
                 str(located.path),

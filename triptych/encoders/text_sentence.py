@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from triptych.encoders.base import EncoderError, ModelCard, weights_of
+from triptych.encoders.base import EncoderError, ModelCard
+from triptych.encoders.registry import weights_of
 from triptych.encoders.text_encoder import PARAMETERS, TextEncoder, libraries, readable_tokens
 
 VERSION = "1"

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from triptych.encoders import pretrained
-from triptych.encoders.base import EncoderError, ModelCard, Param, weights_of
+from triptych.encoders.base import EncoderError, ModelCard, Param
+from triptych.encoders.registry import weights_of
 from triptych.encoders.text_encoder import PARAMETERS, TextEncoder, libraries, readable_tokens
 
 VERSION = "1"

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from triptych.core.status import Outcome
-from triptych.encoders import base, pretrained
+from triptych.encoders import pretrained, registry
 from triptych.encoders.base import Encoded, EncoderError, ModelCard, Param, Pictures
 from triptych.encoders.pixels import Pixels, Processor, settings
 from triptych.media.even import clip
@@ -77,7 +77,7 @@ class VideoTransformers:
         Raises:
             EncoderError: no such model, weights that are missing from the checkpoint, `first` without a class token.
         """
-        located = base.weights_of(self)
+        located = registry.weights_of(self)
         config = pretrained.config_of(located)
         self.frames = _frames_of(config)
         if not self.frames:

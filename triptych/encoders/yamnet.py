@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from triptych.encoders import sounds, tfhub
-from triptych.encoders.base import Encoded, EncoderError, ModelCard, Param, Sound, weights_of
+from triptych.encoders.base import Encoded, EncoderError, ModelCard, Param, Sound
 from triptych.encoders.logmel import HOP, PATCH, YAMNET
+from triptych.encoders.registry import weights_of
 
 VERSION = "1"
 

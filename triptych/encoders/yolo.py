@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from triptych.core import torchvision
-from triptych.encoders import base
+from triptych.encoders import registry
 from triptych.encoders.base import EncoderError, ModelCard, Param
 from triptych.encoders.detect import ARRAYS, PARAMETERS, SEEN, Detections, Detector
 
@@ -66,7 +66,7 @@ class Yolo(Detector):
     card = CARD
 
     def _load(self, device: str) -> None:
-        located = base.weights_of(self)
+        located = registry.weights_of(self)
         folder = quiet()
         import torch
         from ultralytics.nn import tasks

@@ -99,7 +99,8 @@ def _features(model: Mapping[str, Any], study: Mapping[str, Any]) -> list[str]:
 
 
 def _panel(encoder: Mapping[str, Any]) -> str | None:
-    from triptych.encoders.base import EncoderError, find
+    from triptych.encoders.base import EncoderError
+    from triptych.encoders.registry import find
 
     try:
         return PANELS.get(find(encoder["use"]).card.modality)

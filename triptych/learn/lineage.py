@@ -69,7 +69,8 @@ def _of_transcripts(source: str, study: Mapping[str, Any]) -> Lineage:
 
 def of_encoder(name: str, study: Mapping[str, Any]) -> Lineage:
     """Lineage of an encoder: its text fields, or what its modality reads."""
-    from triptych.encoders.base import EncoderError, find
+    from triptych.encoders.base import EncoderError
+    from triptych.encoders.registry import find
 
     section = study["encoders"][name]
     try:

@@ -18,7 +18,7 @@ from triptych.core.files import digest_json
 from triptych.core.paths import Paths
 from triptych.core.status import Outcome
 from triptych.core.store import DamagedStore, read_column, read_index
-from triptych.encoders import base
+from triptych.encoders import base, registry
 from triptych.encoders.shelf import Shelf
 from triptych.learn.labeller import Given
 from triptych.learn.relabel_files import RelabelError
@@ -36,10 +36,10 @@ class Similarity:
         self.section, self.labels, self.paths, self.shards = section, list(labels), paths, shards
         self.encoder = study["encoders"][section.encoder]
         try:
-            self.told = base.signature(self.encoder)
+            self.told = registry.signature(self.encoder)
         except base.EncoderError as error:
             raise RelabelError(f"encoders.{section.encoder}: {error}") from error
-        self.clip = base.find(self.encoder["use"]).card.name == "clip"
+        self.clip = registry.find(self.encoder["use"]).card.name == "clip"
 
     def signature(self) -> dict[str, Any]:
         """Encoder, template and temperature."""
@@ -100,7 +100,7 @@ class Similarity:
         if self.clip:
             from triptych.encoders.clip_text import ClipText
 
-            tower = ClipText(base.weights_of(base.made_from(self.encoder)))
+            tower = ClipText(registry.weights_of(registry.made_from(self.encoder)))
             tower.load(device)
             _keep_to(sys.modules.get("torch"), threads)
             self.prompts, temperature = unit(tower.encode(sentences)), tower.temperature
@@ -111,7 +111,7 @@ class Similarity:
     def _by_encoder(self, sentences: Sequence[str], device: str, threads: int) -> np.ndarray:
         import sys
 
-        made = base.made_from(self.encoder)
+        made = registry.made_from(self.encoder)
         made.load(device)
         _keep_to(sys.modules.get("torch"), threads)
         prepare = getattr(made, "prepare", None)
@@ -162,7 +162,7 @@ def faults(section: Relabel, encoders: Mapping[str, Mapping[str, Any]]) -> list[
     """What is wrong with the encoder of a section, before any job."""
     encoder = encoders.get(section.encoder or "")
     try:
-        made = base.made_from(encoder) if encoder else None
+        made = registry.made_from(encoder) if encoder else None
     except base.EncoderError:
         return []  # told of the encoder itself
     if encoder is None or made is None:

@@ -21,7 +21,8 @@ from triptych.core.config import Model, Task
 from triptych.core.files import DamagedFile, canonical_json, digest_json
 from triptych.evaluate import scores
 from triptych.evaluate.predictions import Predictions, Repeat
-from triptych.learn import fusion, seeds
+from triptych.learn import seeds
+from triptych.learn.members import gather, of_run, read_member, refuse_leaks
 from triptych.learn.params import SELECT_PARAMS, as_model, validate, values_of
 from triptych.learn.splits import folds_of
 from triptych.learn.table import Key, Part, runs_of
@@ -63,7 +64,7 @@ def select_model(
         `digest` of all this.
 
     Raises:
-        FusionError: a candidate lacks inner rows, or was made with other labels or splits.
+        MembersError: a candidate lacks inner rows, or was made with other labels or splits.
         LeakError: inner rows of a fold hold a video or a group of that fold.
         ValueError: faulty parameters.
     """
@@ -74,18 +75,16 @@ def select_model(
     data = read_labels(labels, refused, together=True).labelled()
     folds = folds_of(splits, data, task)
     by = values_of(SELECT_PARAMS, model.params)["by"]
-    read = {one: fusion.read_member(members[one], one, data, "inner") for one in model.select}
+    read = {one: read_member(members[one], one, data, "inner") for one in model.select}
     groups, found = np.array(data.groups, dtype=object), []
     runs = max(runs_of(parts) for parts in read.values())
     for repeat, of_row in enumerate(folds):
         for run, fold in product(range(runs), np.unique(of_row).tolist()):
             train, test = np.flatnonzero(of_row != fold), np.flatnonzero(of_row == fold)
             key = ("inner", repeat, fold, run)
-            fusion.refuse_leaks(read, key, data, train, groups[test])
-            fusion.gather(read, key, [data.videos[row] for row in train], model.select)
-            scored = {
-                one: score(fusion.of_run(parts, key), data.classes, by, task.multi_label) for one, parts in read.items()
-            }
+            refuse_leaks(read, key, data, train, groups[test])
+            gather(read, key, [data.videos[row] for row in train], model.select)
+            scored = {one: score(of_run(parts, key), data.classes, by, task.multi_label) for one, parts in read.items()}
             found.append(
                 {
                     "repeat": repeat,
@@ -184,12 +183,12 @@ def chosen_parts(
 
     Raises:
         SelectError: the selection was changed, or made of other inner rows.
-        FusionError: a candidate's predictions do not fit the task.
+        MembersError: a candidate's predictions do not fit the task.
     """
     told, parts = read_selection(selection), []
     if told["candidates"] != list(model.select):
         raise SelectError(f"{selection} was made of other candidates; make the selection again")
-    read = {name: fusion.read_member(members[name], name, data) for name in model.select}
+    read = {name: read_member(members[name], name, data) for name in model.select}
     for name, found in read.items():
         inner = {key: part for key, part in found.items() if key[0] == "inner"}
         if digest(inner) != told["inner"][name]:
@@ -211,8 +210,8 @@ def chosen_parts(
 
 def _taken(parts: Mapping[Key, Part], name: str, key: Key, videos: list[str], seed: int) -> Part:
     """Rows of a candidate as rows of the choice."""
-    fusion.gather({name: parts}, key, videos, [name])
-    part = fusion.of_run(parts, key)
+    gather({name: parts}, key, videos, [name])
+    part = of_run(parts, key)
     return Part(
         key[0],
         part.outer,

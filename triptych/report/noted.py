@@ -13,8 +13,9 @@ from triptych.core.hdf import DamagedStore
 from triptych.core.paths import Paths
 from triptych.core.store import read_index, read_store
 from triptych.core.units import by_shard
-from triptych.encoders.base import EncoderError, ModelCard, find
+from triptych.encoders.base import EncoderError, ModelCard
 from triptych.encoders.detect import IDS
+from triptych.encoders.registry import find
 
 log = logging.getLogger(__name__)
 

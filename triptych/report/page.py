@@ -241,7 +241,8 @@ def _features(study: Mapping[str, Any], paths: Paths) -> list[dict[str, Any]]:
 
 def _encoders(study: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Cards of the encoders and their weights; one that cannot be imported here is told by its name."""
-    from triptych.encoders.base import EncoderError, find, signature
+    from triptych.encoders.base import EncoderError
+    from triptych.encoders.registry import find, signature
 
     found = []
     for name, section in study["encoders"].items():

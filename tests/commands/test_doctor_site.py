@@ -1,0 +1,47 @@
+"""Lines for the profile and the study that follow from what SLURM tells of its partitions."""
+
+import pytest
+
+from triptych.commands.doctor_site import Partition, Site, minutes, partitions
+
+SINFO = """short*|4:00:00|40|64+|256000|(null)
+long|14-00:00:00|20|64+|256000+|(null)
+accel|2-00:00:00|8|48|512000|gpu:a100:4(S:0-1)
+accel|2-00:00:00|2|96|1000000|gpu:h200:8,tmpfs:1
+plain|infinite|1|8|30000|gpu:2
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [("5", 5), ("5:30", 5.5), ("4:00:00", 240), ("2-00:00:00", 2880), ("2-12", 3600), ("infinite", None)],
+)
+def test_limits_as_slurm_writes_them(limit, expected):
+    assert minutes(limit) == expected
+
+
+def test_partitions_of_several_kinds_of_nodes():
+    found = {one.name: one for one in partitions(SINFO)}
+    assert found["short"] == Partition("short", True, 240, 40, 64, 256000, ())
+    assert found["accel"] == Partition("accel", False, 2880, 10, 48, 512000, ("a100", "h200"))
+    assert found["plain"].cards == ("",) and found["plain"].minutes is None
+
+
+def test_lines_for_the_profile_and_the_study():
+    site = Site(partitions(SINFO), ["lab", "other"], "sacct", card_syntax="gpu")
+    assert site.lines() == [
+        "slurm-status-command: sacct",
+        "default-resources:",
+        "  runtime: 30",
+        "  mem_mb: 1000",
+        "  slurm_partition: short",
+        "  slurm_account: lab",
+        "  gpu_partition: accel",
+        "  gpu_type: a100    # or h200",
+    ]
+    assert site.study_lines() == ["resources:", "  every: {max_mem_mb: 256000, max_runtime: 240}"]
+    site.card_syntax, site.status = "gres", "squeue"
+    assert "  gpu_gres: gpu:a100:1" in site.lines()
+    assert "slurm-init-seconds-before-status-checks: 30" in site.lines()
+    site.card_syntax = None
+    assert not [line for line in site.lines() if "gpu" in line]
