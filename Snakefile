@@ -24,7 +24,8 @@ if not workflow.config_settings.configfiles:
 
 from triptych.commands import begin
 from triptych.commands.check import load_or_exit
-from triptych.core import device, live, resources, versions
+from triptych.core import device, live, resources, unfinished, versions
+from triptych.core.lasting import lasting
 from triptych.core.paths import Paths
 from triptych.core.plan import Plan
 
@@ -93,10 +94,8 @@ localrules:
 rule all:
     default_target: True
     input:
-        PATHS.report,
-        PATHS.status,
-        # Named here, so that a run which was killed while it was made anew is no finished one.
-        PLAN.duplicate_pairs(),
+        # A function, since the list grows with the table and jobs of a cluster need it not.
+        lambda wildcards: lasting(PLAN),
         lambda wildcards: PLAN.dropped_sources(),
 
 
@@ -135,3 +134,7 @@ if workflow.is_main_process:
 onstart:
     # When Snakemake was called by another program its options were not to be seen before.
     begin.started(PATHS)
+
+
+onerror:
+    unfinished.mark(workflow)

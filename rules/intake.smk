@@ -36,6 +36,7 @@ rule fetch_video:
         captions=STUDY.fetch.captions,
         max_bytes=STUDY.fetch.max_bytes,
         max_seconds=STUDY.fetch.max_seconds,
+        allow_private_hosts=STUDY.fetch.allow_private_hosts,
         version=versions.of("fetch"),
         retry=lambda wildcards: PLAN.retry("fetch", wildcards.unit),
     message:

@@ -16,6 +16,7 @@ from support import CHECKOUT
 DEMO = CHECKOUT / "data" / "demo"
 #: Jobs are short: without bytecode each would compile its imports anew.
 EXTRA = {"PYTHONDONTWRITEBYTECODE": ""}
+_HEADING = re.compile(r"output_file\tdate\trule")
 
 
 def demo_rows(classes: int = 2, films: int = 2, clips: int = 1) -> list[dict[str, str]]:
@@ -102,6 +103,19 @@ class Workflow:
         )
         assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-6000:]
         return sorted(re.findall(r"^JOB (.*)$", ran.stdout, re.MULTILINE))
+
+    def unasked(self) -> set[str]:
+        """Files that jobs make and `rule all` does not ask for by name, or the other way round."""
+        from triptych.core.corpus import read_corpus
+        from triptych.core.lasting import lasting
+        from triptych.core.plan import Plan
+        from triptych.core.study import load_study
+
+        lines = self.run("--summary").stdout.splitlines()
+        made = {line.split("\t")[0] for line in lines[lines.index(next(filter(_HEADING.match, lines))) + 1 :]}
+        study = load_study(self.folder / "study.yaml")
+        plan = Plan(study, read_corpus(self.folder / study.corpus))
+        return made ^ {*lasting(plan), *plan.dropped_sources()}
 
     def path(self, *parts: str) -> Path:
         """A file of the results."""

@@ -106,6 +106,13 @@ def test_downloads_fail_as_data_come_again_on_request_and_are_dropped(server, tm
 
     asked = len(server.asked)
     assert workflow.plan() == []
+    # What was refused by a setting is asked for again when the setting changes.
+    workflow.study["fetch"]["allow_private_hosts"] = False
+    workflow.write()
+    assert sum(job.startswith("fetch_video") for job in workflow.plan()) == len(rows)
+    workflow.study["fetch"]["allow_private_hosts"] = True
+    workflow.write()
+    assert workflow.plan() == []
     server.mended = True
     assert broken in retry_failed(workflow)
     due = {job for job in workflow.plan() if job.startswith("fetch_video")}

@@ -1,9 +1,12 @@
-"""`triptych status` after a run with a job that stopped, and after the run that mended it."""
+"""A job that stops while its Snakemake goes on: told by `triptych status`, and never taken for done by the next run."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+
+import pytest
 
 
 def status(workflow, *options: str) -> str:
@@ -35,3 +38,60 @@ def test_a_stopped_job_is_told_until_it_succeeds(workflow):
     workflow.run()
     after = json.loads(status(workflow, "--json"))
     assert after["stopped"] == [] and after["tasks"][0]["done"] == before["models"]
+
+
+def relabelled(workflow):
+    for row in workflow.rows:
+        row["topic"] = f"new {row['topic']}"
+
+
+def pooled(workflow):
+    workflow.study["features"] = {**workflow.study["features"], "heard": {"from": "sound.clip", "pool": "max"}}
+
+
+def encoded(workflow):
+    workflow.study["encoders"] = {
+        **workflow.study["encoders"],
+        "sound": {"use": "classic-audio", "params": {"hop": 1.0}},
+    }
+
+
+def folded(workflow):
+    task = workflow.study["tasks"]["topic"]
+    workflow.study["tasks"] = {"topic": {**task, "seed": 5}}
+
+
+@pytest.mark.fault(36)
+@pytest.mark.parametrize("edit", [relabelled, pooled, encoded, folded])
+def test_what_a_stopped_job_should_have_made_is_made_by_the_next_run(workflow, edit):
+    edit(workflow)
+    workflow.write()
+    wanted = workflow.plan()
+    assert wanted
+    # Where no record can be kept no job begins: the first one stops.
+    records = workflow.path(".live", "jobs")
+    shutil.rmtree(records)
+    records.touch()
+    assert workflow.run(check=False).returncode == 1
+    records.unlink()
+    assert set(workflow.plan()) >= set(wanted)
+
+
+@pytest.mark.fault(3)
+@pytest.mark.parametrize(
+    "name", ["features/heard.h5", "tasks/topic/labels.parquet", "embeddings/sound/0.h5", "metrics/topic/sound.json"]
+)
+def test_a_file_that_alone_is_damaged_is_made_again(workflow, name):
+    path = workflow.path(name)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 2 // 3])
+    for _ in range(4):
+        ran = workflow.run(check=False)
+        assert "Traceback" not in ran.stdout + ran.stderr, ran.stdout + ran.stderr
+        if ran.returncode == 0:
+            break
+    assert ran.returncode == 0 and path.read_bytes() == whole and workflow.plan() == []
+
+
+def test_every_file_that_jobs_make_is_asked_for(workflow):
+    assert workflow.unasked() == set()
