@@ -25,7 +25,7 @@ def test_a_curve_that_is_asked_for_later_is_fitted_and_nothing_else_is(workflow)
     assert "<svg" in workflow.path("curves/topic/words.svg").read_text()
     page = workflow.path("report/index.html").read_text()
     assert "Learning curves" in page and '"curves":[{' in page
-    assert workflow.plan() == []
+    assert workflow.plan() == [] and workflow.unasked() == set()
     # Other shares concern the curves alone, another number of resamples the metrics too.
     workflow.study["evaluate"] |= {"curve_shares": [0.4, 1.0]}
     workflow.write()

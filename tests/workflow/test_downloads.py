@@ -105,7 +105,7 @@ def test_downloads_fail_as_data_come_again_on_request_and_are_dropped(server, tm
     assert not list(media.glob("*.media"))
 
     asked = len(server.asked)
-    assert workflow.plan() == []
+    assert workflow.plan() == [] and workflow.unasked() == set()
     # What was refused by a setting is asked for again when the setting changes.
     workflow.study["fetch"]["allow_private_hosts"] = False
     workflow.write()

@@ -83,6 +83,7 @@ def test_the_stack_reads_its_inner_rows(finished):
 
 
 def test_the_checkpoint_is_an_output_that_loads(finished):
+    assert finished.unasked() == set()
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     folder = finished.path("checkpoints", "topic", "tuned")

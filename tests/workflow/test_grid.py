@@ -37,4 +37,4 @@ def test_a_choice_among_a_grid_is_written_before_its_models_are_scored(workflow)
     workflow.run(str(selection.relative_to(workflow.folder)))
     assert json.loads(selection.read_text())["digest"] != told["digest"]
     study = load_study(workflow.folder / "study.yaml")
-    assert list(study.models)[-3:] == [*names, "best"]
+    assert list(study.models)[-3:] == [*names, "best"] and workflow.unasked() == set()

@@ -40,6 +40,7 @@ def done(tmp_path_factory):
 
 
 def test_every_pair_and_method_has_a_row(done):
+    assert done.unasked() == set()
     rows = list(csv.DictReader(done.path("crossmodal", "mapping", "panels.csv").open()))
     assert len(rows) == 10 and {row["method"] for row in rows} == {"ridge", "pls", "cca", "mlp", "infonce"}
     assert all(row["n"] == "8" and row["p_r1"] and row["cosine"] for row in rows)

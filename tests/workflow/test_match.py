@@ -60,6 +60,7 @@ def read(workflow, *parts):
 
 
 def test_every_video_is_scored_or_has_a_reason(done):
+    assert done.unasked() == set()
     fit = read(done, "match", "fit.json")
     assert {field: one["used"] for field, one in fit["fields"].items()} == {"description": 3, "gist": 3}
     assert all(one["without"] == {"no_source": 1} for one in fit["fields"].values())

@@ -62,6 +62,7 @@ def computed(workflow, name):
 
 
 def test_labels_reach_the_task_and_every_row_is_accounted_for(done):
+    assert done.unasked() == set()
     made = pd.read_parquet(done.path("relabel", "by_words.parquet")).set_index("video")
     labels = pd.read_parquet(done.path("tasks", "topic", "labels.parquet")).set_index("video")
     assert made.loc["silent", "status"] == "absent" and made.loc["silent", "reason"] == "no_captions"

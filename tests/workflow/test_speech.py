@@ -54,6 +54,7 @@ def lines(workflow, source):
 
 
 def test_sources_are_tried_in_order(workflow):
+    assert workflow.unasked() == set()
     bare, *others = [row["id"] for row in workflow.rows]
     assert lines(workflow, "captions")[bare].outcome.reason == "no_captions"
     fast = lines(workflow, "fast")

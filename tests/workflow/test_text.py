@@ -82,6 +82,7 @@ def entries(study, encoder):
 
 
 def test_both_encoders_read_their_fields(finished):
+    assert finished.unasked() == set()
     joined, apart = entries(finished, "joined"), entries(finished, "apart")
     assert len(joined) == len(apart) == 6 and {one.outcome.status for one in joined.values()} == {"ok"}
     clips = [row["id"] for row in finished.rows if row["id"] not in SHOWN]
