@@ -166,7 +166,7 @@ def status(
         told |= {"stages": [one.as_dict(time.time()) for one in stages]}
         told |= {"tasks": [one.as_dict(time.time()) for one in status_tasks.collect(study)]}
         told |= {"stopped": status_tasks.stopped(Paths.of(study)), "downloads": status_lines.waiting(study, corpus)}
-        typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(told, indent=1))
     else:
         for line in status_lines.lines(study, corpus, stages, most=sys.maxsize if every else 20):
             typer.echo(line)
@@ -332,7 +332,7 @@ def models(
     if as_json:
         import json
 
-        typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(told, indent=1))
     else:
         for line in command.lines(told):
             typer.echo(line)

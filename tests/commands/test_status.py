@@ -147,6 +147,22 @@ def test_jobs_that_stopped_are_told_until_they_succeed(study):
     assert status_tasks.stopped(paths) == [] and "stopped" not in told_of(study)
 
 
+def test_a_job_that_has_begun_again_is_no_stopped_one(study):
+    paths = Paths.of(study)
+    what, writes = "train_model task=topic model=majority", [paths.predictions("topic", "majority")]
+    ended.stopped(paths.live, what, writes, "no disk", None)
+    with live.working(paths.live, what, writes):
+        (task,) = status_tasks.collect(study)
+        assert status_tasks.stopped(paths) == []
+        assert (task.models.counts["failed"], task.models.running) == (0, 1)
+    assert [one["what"] for one in status_tasks.stopped(paths)] == [what]
+
+
+def test_a_folder_in_the_place_of_metrics_is_no_model(study):
+    Path(Paths.of(study).metrics("topic", "majority")).mkdir(parents=True)
+    assert status_tasks.collect(study)[0].models.counts["ok"] == 0
+
+
 def test_what_sites_say_steers_no_terminal(study):
     said = Outcome("failed", "http_404", "Gone \x1b]0;title\x07\x1b[31mred\nsecond \u202e line")
     Manifest("v1", "fetch", said).write(Paths.of(study).manifest("fetch", "v1"))

@@ -149,7 +149,7 @@ def _recorded(study: Study, corpus: Corpus) -> list[Stage]:
 
 def _media(paths: Paths, name: str, slugs: list[str]) -> Stage:
     stage = Stage(name, len(slugs), seconds=job_seconds(paths, name))
-    there = _names(f"{paths.root}/{name}")
+    there = _names(f"{paths.root}/{name}", stage)
     for slug in slugs:
         if f"{slug}.json" not in there:
             continue
@@ -177,10 +177,13 @@ def _outcome(told: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
-def _names(folder: str) -> set[str]:
+def _names(folder: str, stage: Stage) -> set[str]:
     try:
         return set(os.listdir(folder))  # noqa: PTH208 - names alone
     except (FileNotFoundError, NotADirectoryError):
+        return set()
+    except OSError as error:
+        stage.damaged[folder] = str(error)
         return set()
 
 
@@ -196,7 +199,7 @@ def _texts(paths: Paths, name: str, files: dict[str, str], jobs: str, shards: di
         path = Path(files[shard])
         wanted, known = set(members), {}
         # Videos of a job that is under way lie beside the file until it is replaced whole.
-        for part in [path, *sorted(path.with_suffix(".parts").glob("*.jsonl"))]:
+        for part in [path, *_parts(path, "*.jsonl")]:
             try:
                 written = part.stat().st_mtime
                 for line in part.read_text(encoding="utf-8").split("\n"):
@@ -210,6 +213,14 @@ def _texts(paths: Paths, name: str, files: dict[str, str], jobs: str, shards: di
         for video in sorted(wanted & set(known)):
             stage.add(video, *known[video])
     return stage
+
+
+def _parts(path: Path, names: str) -> list[Path]:
+    """What a job that is under way has done so far, beside its file."""
+    try:
+        return sorted(path.with_suffix(".parts").glob(names))
+    except OSError:
+        return []  # the file itself tells of missing rights
 
 
 def _embeddings(paths: Paths, encoder: str, shards: dict[str, list[str]]) -> Stage:
@@ -226,12 +237,12 @@ def _stores(paths: Paths, name: str, files: dict[str, str], jobs: str, shards: d
         path = Path(files[shard])
         wanted, known = set(members), {}
         # Batches of a job that is under way lie beside the file until it is replaced whole.
-        for part in [path, *sorted(path.with_suffix(".parts").glob("*.h5"))]:
+        for part in [path, *_parts(path, "*.h5")]:
             try:
                 known |= {one["video"]: (one, part.stat().st_mtime) for one in read_index(part)}
             except FileNotFoundError:
                 continue
-            except DamagedStore as error:
+            except (DamagedStore, OSError) as error:
                 stage.damaged[str(part)] = str(error)
         for video, (outcome, written) in sorted(known.items()):
             if video in wanted:
@@ -253,7 +264,7 @@ def _feature(paths: Paths, feature: str, slugs: list[str]) -> Stage:
                 stage.add(video, outcome, path.stat().st_mtime)
     except FileNotFoundError:
         pass
-    except (DamagedStore, ValueError) as error:
+    except (DamagedStore, ValueError, OSError) as error:
         stage.damaged[str(path)] = str(error)
     return stage
 
@@ -291,8 +302,9 @@ def _bytes(paths: Paths, stage: str) -> int:
     kind, _, name = stage.partition("/")
     files = {"features": paths.feature, "relabel": paths.relabelled}
     if kind in files:
-        path = Path(files[kind](name))
-        return path.stat().st_size if path.is_file() else 0
+        with contextlib.suppress(OSError):
+            return Path(files[kind](name)).stat().st_size
+        return 0
     return disk_use(f"{paths.root}/crossmodal/{stage}" if kind == "imagine" else f"{paths.root}/{stage}")
 
 

@@ -105,10 +105,10 @@ def lines(study: Study, corpus: Corpus, stages: list[Stage], most: int = 20) -> 
         verb = "video failed or was" if len(faults) == 1 else "videos failed or were"
         yield f"{len(faults)} {verb} refused, named at the first stage where that happened:"
         for (stage, status, reason), number in sorted(counted.items(), key=lambda one: (-one[1], one[0])):
-            yield f"  {number:>5}  {stage}: {status}: {reason}"
+            yield f"  {number:>5}  {stage}: {status}: {printable(reason)}"
         yield ""
         for stage, video, _, reason, message in faults[:most]:
-            yield f"  {video}: {stage}: {reason}: {printable(message, LONGEST)}"
+            yield f"  {video}: {stage}: {printable(reason)}: {printable(message, LONGEST)}"
         if len(faults) > most:
             yield f"  ... and {len(faults) - most} more (--all names them)"
     again = sum(one[0] in MEDIA_STAGES[1:] and one[3] in UNSETTLED for one in faults)

@@ -11,6 +11,9 @@ from triptych.core.paths import MEDIA_STAGES, Paths
 
 #: Folders of results with a folder for each of their kind.
 KINDS = ("transcripts", "summaries", "embeddings")
+#: Folders of results of tasks, as `hints/{task}.csv`, and of their models, as `metrics/{task}/sound.json`.
+OF_TASKS = ("tasks", "comparison", "hints")
+OF_MODELS = ("predictions", "metrics", "confusion", "balance", "checkpoints", "selection", "curves", "reliability")
 
 
 def by_stage(paths: Paths) -> Counter[str]:
@@ -30,11 +33,12 @@ def by_task(paths: Paths, tasks: Collection[str]) -> Counter[str]:
 
 def task_of(output: str, paths: Paths) -> tuple[str, str]:
     """The task that a file belongs to, and its model; empty where it belongs to none."""
-    if stage_of(output, paths) is not None or not output.startswith(f"{paths.root}/"):
+    if output.startswith(splits := f"{paths.splits_dir}/{paths.study}/"):
+        return output.removeprefix(splits).removesuffix(".csv"), ""
+    kind, task, model = [*output.removeprefix(f"{paths.root}/").split("/"), "", ""][:3]
+    if not output.startswith(f"{paths.root}/") or kind not in (*OF_TASKS, *OF_MODELS):
         return "", ""
-    # Results of a task lie in folders of kinds, as `metrics/{task}/sound.json` and `hints/{task}.csv`.
-    _, task, model = [*output.removeprefix(f"{paths.root}/").split("/"), "", ""][:3]
-    return task.split(".")[0], model.split(".")[0]
+    return task.split(".")[0], model.split(".")[0] if kind in OF_MODELS else ""
 
 
 def _written(paths: Paths) -> list[str]:

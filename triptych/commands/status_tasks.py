@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from triptych.commands import status_running
@@ -57,8 +58,10 @@ def collect(study: Study) -> list[Task]:
             if (task, name) in broken:
                 stage.counts["failed"] += 1
                 continue
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                stage.add(name, {"status": "ok"}, Path(paths.metrics(task, name)).stat().st_mtime)
+            with contextlib.suppress(OSError):
+                known = Path(paths.metrics(task, name)).stat()
+                if S_ISREG(known.st_mode):
+                    stage.add(name, {"status": "ok"}, known.st_mtime)
         found.append(Task(task, stage))
     return found
 
@@ -74,4 +77,5 @@ def stopped(paths: Paths) -> list[dict[str, Any]]:
         for one in live.dead(paths.live)
         for why in [f"{KILLED}; {one}"]
     ]
-    return [*killed, *ended.recorded(paths.live)]
+    again = {one.record.get("what") for one in live.jobs(paths.live)}
+    return [one for one in (*killed, *ended.recorded(paths.live)) if one["what"] not in again]

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from triptych.core import files
+from triptych.core import files, records
 
 #: Most characters of a reason that are kept, and of files that are named.
 LONGEST, FILES = 2000, 3
@@ -50,23 +50,26 @@ def succeeded(folder: str, what: str) -> None:
 def recorded(folder: str) -> list[dict[str, Any]]:
     """The jobs that stopped, the latest last. Nothing is written; what is no such record is passed over."""
     found = []
-    for path in (Path(folder) / "failed").glob("*.json"):
-        with contextlib.suppress(OSError, ValueError):
-            told = json.loads(path.read_text(encoding="utf-8"))
-            if isinstance(told, dict) and isinstance(told.get("when"), int | float):
-                found.append(
-                    {name: str(told.get(name) or "") for name in ("what", "why", "log")}
-                    | {"writes": [one for one in told.get("writes") or [] if isinstance(one, str)]}
-                    | {"when": float(told["when"])}
-                )
+    for path in _files(folder):
+        with contextlib.suppress(OSError), records.open_plain(path) as handle:
+            told = records.read(handle)
+            if "when" in told and "what" in told:
+                found.append({"writes": [], "why": "", "log": "", **told})
     return sorted(found, key=lambda one: one["when"])
 
 
 def forget(folder: str) -> None:
     """Forget all of them: a run that begins tries each job anew that is still wanted."""
-    for path in (Path(folder) / "failed").glob("*.json"):
+    for path in _files(folder):
         with contextlib.suppress(OSError):
             path.unlink()
+
+
+def _files(folder: str) -> list[Path]:
+    try:
+        return sorted((Path(folder) / "failed").glob("*.json"))
+    except OSError:
+        return []  # no right to look
 
 
 def _path(folder: str, what: str) -> Path:

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from triptych.core import live
+from triptych.core import live, records
+from triptych.core.cells import printable
 
 _log = logging.getLogger("triptych.files")
 
@@ -149,7 +150,7 @@ def writer_lock(path: Path | str, wait: float = live.WAIT) -> Iterator[None]:
     path = Path(path)
     lock = path.parent / ".locks" / f"{path.name}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a+") as handle:
+    with records.open_plain(lock, write=True) as handle:
         waiting = live.Waiting(path, wait)
         while not (taken := live.take(handle)):
             if taken is None:
@@ -157,7 +158,7 @@ def writer_lock(path: Path | str, wait: float = live.WAIT) -> Iterator[None]:
                 _log.warning("no locks in %s: run one Snakemake at a time there", lock.parent)
                 break
             handle.seek(0)
-            waiting.for_(handle.read().strip() or "unknown")
+            waiting.for_(printable(handle.read(records.MOST).strip(), records.LONGEST) or "unknown")
         handle.seek(0)
         handle.truncate()
         handle.write(live.told(live.myself()) + "\n")

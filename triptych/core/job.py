@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from triptych.core import damage, ended, live
+from triptych.core.files import replace_text
 from triptych.core.paths import Paths
 
 THREAD_VARIABLES = (
@@ -62,7 +63,7 @@ def job(snakemake) -> Iterator[logging.Logger]:
         logger.error("%s stopped: %s", snakemake.rule, told)
         if snakemake.log:
             with contextlib.suppress(OSError):
-                Path(f"{snakemake.log[0]}.traceback").write_text(traceback.format_exc(), encoding="utf-8")
+                replace_text(f"{snakemake.log[0]}.traceback", traceback.format_exc())
         raise SystemExit(1) from None
     ended.succeeded(records, what)
     logger.info("%s done in %.1f s", snakemake.rule, time.monotonic() - started)
@@ -106,6 +107,8 @@ def start_logging(path: str | None) -> logging.Logger:
     if path:
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
+            if Path(path).is_symlink():
+                Path(path).unlink()
             log = _LogFile(path, mode="w", encoding="utf-8")
         except OSError as error:
             logger.warning("no log is written: %s", error)

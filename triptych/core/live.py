@@ -27,6 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from triptych.core import records
+
 #: What file systems without locks answer.
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 #: Looks at a record are locks of a moment: a run that begins tries again so often, so many seconds apart.
@@ -197,13 +199,13 @@ def begin_run(root: str, folder: str, **more: Any) -> Run:
     if path in _runs:
         return _runs[path]
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = path.open("a+", encoding="utf-8")
+    handle = records.open_plain(path, write=True)
     try:
         for _ in range(TRIES):
             if (locked := take(handle)) is not False:
                 break
             time.sleep(PAUSE)
-        record = _read(handle)
+        record = records.read(handle)
         holder = Holder(path, record, "live" if locked is False else "dead" if locked else _state(record))
         if holder.state == "live":
             raise RunActive(root, holder)
@@ -234,24 +236,27 @@ def dead(folder: str) -> list[Holder]:
 
 
 def _recorded(folder: str, sweep: bool) -> list[Holder]:
-    paths = sorted((Path(folder) / "jobs").glob("*.json"))
+    try:
+        paths = sorted((Path(folder) / "jobs").glob("*.json"))
+    except OSError:
+        return []  # no right to look
     return [holder for path in paths if (holder := look(path, sweep=sweep))]
 
 
 def look(path: Path, *, sweep: bool = False) -> Holder | None:
     """The process of a record and whether it lives; None when there is no such record."""
     try:
-        with path.open(encoding="utf-8") as handle:
+        with records.open_plain(path) as handle:
             free = take(handle, fcntl.LOCK_SH)
-            record = _read(handle)
+            record = records.read(handle)
             state: State = "live" if free is False else "dead" if free else _state(record)
             if sweep and state == "dead":
                 path.unlink(missing_ok=True)
             return Holder(path, record, state)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
     except PermissionError:
         return Holder(path, {}, "unknown")
+    except OSError:
+        return None  # there is none, or something else in its place
 
 
 @contextlib.contextmanager
@@ -273,11 +278,11 @@ def working(folder: str, what: str, writes: Iterable[str] = (), wait: float = WA
     job = hashlib.sha256(what.encode()).hexdigest()[:16]
     name = f"{job}.{socket.gethostname()}.{os.getpid()}.{time.time_ns()}.json"
     path, temporary = place / name, place / f".{name}.new"
-    with temporary.open("a+", encoding="utf-8") as handle:
+    with records.open_plain(temporary, write=True) as handle:
         take(handle)
         _write(handle, myself(what=what, writes=listed))
         # One is recorded at a time, so that of two exactly one is the older.
-        with (place / ".lock").open("a") as gate:
+        with records.open_plain(place / ".lock", write=True) as gate:
             with contextlib.suppress(OSError):
                 fcntl.flock(gate, fcntl.LOCK_EX)
             older = sorted(place.glob(f"{job}.*.json"))
@@ -290,21 +295,12 @@ def working(folder: str, what: str, writes: Iterable[str] = (), wait: float = WA
             path.unlink(missing_ok=True)
 
 
-def _wait_for(records: list[Path], waiting: Waiting) -> None:
-    for path in records:
+def _wait_for(older: list[Path], waiting: Waiting) -> None:
+    for path in older:
         while (holder := look(path, sweep=True)) is not None and holder.state == "live":
             waiting.for_(holder)
         if holder is not None and holder.state == "unknown":
             _log.warning("%s may be being written by another process (%s)", waiting.what, holder)
-
-
-def _read(handle: IO[str]) -> dict[str, Any]:
-    handle.seek(0)
-    try:
-        found = json.loads(handle.read() or "{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _write(handle: IO[str], record: Mapping[str, Any]) -> None:

@@ -1,0 +1,87 @@
+"""Small files that processes tell of themselves in: anybody who may write in the results may have made them.
+
+They are opened only as plain files at their own place (a link, a pipe, a folder is none), read to a bound, and what is
+no number or no printable word where one is expected is left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import math
+import os
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from triptych.core.cells import printable
+
+#: Most bytes of a record that are read, and characters of a word in it.
+MOST, LONGEST = 1 << 16, 2000
+
+_WORDS = ("host", "since", "what", "born", "why")
+_PATHS = ("log", "ran_in")
+_NUMBERS = ("pid", "restart")
+
+
+def open_plain(path: Path, *, write: bool = False) -> IO[str]:
+    """Open a record to read, or to read and write; a link at its place is replaced when it is to be written.
+
+    Raises:
+        FileNotFoundError: there is none, and none is to be written.
+        OSError: it is no plain file, or there is no right.
+    """
+    how = (os.O_RDWR | os.O_CREAT | os.O_APPEND) if write else os.O_RDONLY
+    # Without O_NONBLOCK a pipe would be waited for.
+    how |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        number = os.open(path, how, 0o666)
+    except OSError as error:
+        if not write or error.errno != errno.ELOOP:
+            raise
+        path.unlink(missing_ok=True)
+        number = os.open(path, how, 0o666)
+    handle = os.fdopen(number, "a+" if write else "r", encoding="utf-8", errors="replace")
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        handle.close()
+        raise OSError(errno.EINVAL, "no plain file", str(path))
+    return handle
+
+
+def read(handle: IO[str]) -> dict[str, Any]:
+    """What a record tells, empty where it is none."""
+    handle.seek(0)
+    try:
+        told = json.loads(handle.read(MOST) or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return _checked(told) if isinstance(told, dict) else {}
+
+
+def _checked(told: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in _WORDS:
+        if isinstance(told.get(name), str):
+            found[name] = printable(told[name], LONGEST)
+    for name in _PATHS:
+        if _is_path(told.get(name)):
+            found[name] = told[name]
+    for name in _NUMBERS:
+        if isinstance(told.get(name), int) and 0 <= told[name] < 1 << 32:
+            found[name] = int(told[name])
+    # It stands in a command that users are told to type.
+    if isinstance(told.get("slurm_job"), str) and re.fullmatch(r"[\w.+-]*", told["slurm_job"], re.ASCII):
+        found["slurm_job"] = told["slurm_job"]
+    if isinstance(told.get("writes"), list):
+        found["writes"] = [one for one in told["writes"] if _is_path(one)]
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        if "when" in told and math.isfinite(when := float(told["when"])):
+            found["when"] = when
+    return found
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and bool(value) and value.isprintable() and len(value) <= LONGEST
