@@ -139,7 +139,7 @@ def noop(folder: Path, videos: str = "1000", *units: str) -> None:
         for output in outputs:
             (folder / output).parent.mkdir(parents=True, exist_ok=True)
             (folder / output).touch()
-        measured([*command, "--touch"])
+        measured([*command, "--touch", "--forceall"])
         text, cpu, wall, peak = measured(command)
         done = "nothing to do" if "Nothing to be done" in text else "NOT ALL DONE"
         what = f"noop, {videos} videos, unit {unit}, {len(outputs)} files"
@@ -171,7 +171,7 @@ def rerun(folder: Path, videos: str = "1000", *units: str) -> None:
     for unit in units or ("shard", "video"):
         config = write(size, unit)
         # Units of a video take over what was made: only marks and times of Snakemake's own are missing.
-        more = () if size == count else ("--touch",)
+        more = () if size == count else ("--touch", "--forceall")
         _tell(
             f"{size} videos, unit {unit}, {'touched' if more else 'all made'}", folder, snakemake(folder, config, *more)
         )
