@@ -80,7 +80,8 @@ def _checked(told: Mapping[str, Any]) -> dict[str, Any]:
     with contextlib.suppress(TypeError, ValueError, OverflowError):
         if "when" in told and math.isfinite(when := float(told["when"])):
             found["when"] = when
-    return found
+    # In the order of the file: what is written back is what was there.
+    return {name: found[name] for name in told if name in found}
 
 
 def _is_path(value: Any) -> bool:
