@@ -226,7 +226,9 @@ def search(
     checked = _load(configfile, quick=True)
     rows = checked.corpus.by_slug
     try:
-        found = crossmodal.search(checked.study, list(rows), query, top, encoder)
+        # Bytes of the command line that are no UTF-8 come as halves of characters, which no tokenizer takes.
+        words = query.encode("utf-8", "replace").decode()
+        found = crossmodal.search(checked.study, list(rows), words, top, encoder)
     except (crossmodal.SearchError, WeightsError, OSError) as error:
         # What brings missing weights takes the study file.
         _stop(str(error).replace("--fetch CONFIG", f"--fetch {configfile}"))
