@@ -158,7 +158,7 @@ def test_ctrl_c_cancels_what_was_submitted_and_the_next_run_resumes(cluster, tri
     before = (whole.read_bytes(), whole.stat().st_mtime_ns)
     jobs = {one["job"] for one in run.started("wait")}
     run.interrupt()
-    run.end(code=1, seconds=300)
+    run.end(code=1, seconds=60)
     wait_until(lambda: not cluster.jobs(), 20, "the end of the jobs")
     assert {cluster.job(job)["JobState"] for job in jobs} == {"CANCELLED"}
     assert list(study.path("embeddings", "words").glob("*.h5")) == [whole]
