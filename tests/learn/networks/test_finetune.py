@@ -163,13 +163,14 @@ def test_a_class_that_the_training_rows_lack_keeps_its_share(base):
 @pytest.mark.parametrize("loss", ["bce", "asymmetric"])
 def test_several_labels_are_learned_with_each_loss(tmp_path, base, loss):
     names = sorted(PLANTED)
-    both = {f"{a};{b}": [4] * 4 for a, b in itertools.combinations(names, 2)}
-    one = world(tmp_path, {**{name: [4] * 4 for name in names}, **both}, multi_label=True, folds=2)
+    # With fewer films the rows that end the training are a handful, and the rounding of a processor decided when.
+    both = {f"{a};{b}": [4] * 6 for a, b in itertools.combinations(names, 2)}
+    one = world(tmp_path, {**{name: [4] * 6 for name in names}, **both}, multi_label=True, folds=2)
     model = section(base, loss=loss, epochs=20, learning_rate=6e-3) | {"balance": "class_weight"}
     rows = [row for key, found in one.run("m", model).items() if key[0] == "test" for row in found.values()]
     ranked = sorted(rows, key=lambda row: -row["probability"])
     positive = sum(row["truth"] for row in rows)
-    assert np.mean([row["truth"] for row in ranked[:positive]]) > 0.75
+    assert np.mean([row["truth"] for row in ranked[:positive]]) > 0.9
 
 
 def test_seeds_differ_and_balanced_rows_repeat(tmp_path, base):
