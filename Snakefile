@@ -24,7 +24,7 @@ if not workflow.config_settings.configfiles:
 
 from triptych.commands import begin
 from triptych.commands.check import load_or_exit
-from triptych.core import device, live, resources, unfinished, versions
+from triptych.core import device, live, resources, unfinished, versions, waking
 from triptych.core.lasting import lasting
 from triptych.core.paths import Paths
 from triptych.core.plan import Plan
@@ -134,6 +134,7 @@ if workflow.is_main_process:
 onstart:
     # When Snakemake was called by another program its options were not to be seen before.
     begin.started(PATHS)
+    waking.when_jobs_end(workflow)
 
 
 onerror:

@@ -9,6 +9,8 @@ usage: python benchmarks/scale.py SECTION [...]
   noop [VIDEOS] [UNIT ...]  a run that finds all done, over empty files, and the plan of a row more (1000 shard video)
   rerun [VIDEOS] [UNIT ...] a whole run over tiny videos, then nothing to do, then a row more (1000 shard video)
   fetch [VIDEOS] [UNIT ...] downloads of tiny videos from a server of this machine (60 shard video)
+  driver [VIDEOS]           Snakemake's own work over the media stages of tiny videos, three jobs each, as it is
+                            and with a limit of job starts (300)
 
 Each prints its figures; nothing is asserted. Temporary files lie where TMPDIR says.
 """
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -152,13 +155,8 @@ def noop(folder: Path, videos: str = "1000", *units: str) -> None:
 def rerun(folder: Path, videos: str = "1000", *units: str) -> None:
     """A whole run with units of a shard, then for each unit: nothing to do, and a row more."""
     count = int(videos)
-    (folder / "media").mkdir()
     started = time.monotonic()
-    rows = ["id,source,topic,film,captions"]
-    for number in range(count + 2):
-        clip(folder / "media" / f"{number}.mp4", number)
-        (folder / "media" / f"{number}.srt").write_text(f"1\n00:00:00,000 --> 00:00:01,000\nvideo {number}\n")
-        rows.append(f"v{number:05d},media/{number}.mp4,{'abcd'[number % 4]},film{number // 4},media/{number}.srt")
+    rows = _tiny(folder, count + 2)
     print(f"rerun: {count + 2} videos of a second made in {time.monotonic() - started:.0f} s", flush=True)
 
     def write(size: int, unit: str) -> Path:
@@ -208,6 +206,37 @@ class _Quiet(SimpleHTTPRequestHandler):
 
     def log_message(self, *words: object) -> None:
         """Print nothing."""
+
+
+def driver(folder: Path, videos: str = "300") -> None:
+    """CPU seconds of Snakemake's own process while jobs run. 99 jobs a second are never reached."""
+    (folder / "videos.csv").write_text("\n".join(_tiny(folder, int(videos))) + "\n")
+    (folder / "study.yaml").write_text(yaml.safe_dump(STUDY | {"unit": "video"}, sort_keys=False))
+    program = (
+        "import resource, sys\n"
+        "from snakemake.cli import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        "finally:\n    used = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "    print('OWN', used.ru_utime + used.ru_stime)\n"
+    )
+    for what, more in (("as it is", ()), ("a limit of 99 starts a second", ("--max-jobs-per-timespan", "99/1s"))):
+        for left in ("results", ".snakemake"):
+            shutil.rmtree(folder / left, ignore_errors=True)
+        command = snakemake(folder, folder / "study.yaml", *more, "--", "media")
+        text, cpu, wall, _ = measured([sys.executable, "-c", program, *command[3:]])
+        own = float(text.rsplit("OWN ", 1)[1].split()[0])
+        print(f"driver, {what}: {own:.1f} of {cpu:.1f} CPU s in {wall:.1f} s", flush=True)
+
+
+def _tiny(folder: Path, count: int) -> list[str]:
+    """Make so many videos of a second, with captions; the lines of their table."""
+    (folder / "media").mkdir()
+    rows = ["id,source,topic,film,captions"]
+    for number in range(count):
+        clip(folder / "media" / f"{number}.mp4", number)
+        (folder / "media" / f"{number}.srt").write_text(f"1\n00:00:00,000 --> 00:00:01,000\nvideo {number}\n")
+        rows.append(f"v{number:05d},media/{number}.mp4,{'abcd'[number % 4]},film{number // 4},media/{number}.srt")
+    return rows
 
 
 def _tell(what: str, folder: Path, command: list[str]) -> None:
@@ -268,6 +297,7 @@ SECTIONS = {
     "noop": noop,
     "rerun": rerun,
     "fetch": fetch,
+    "driver": driver,
 }
 
 

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from triptych.core import damage, ended, live
+from triptych.core import damage, ended, lean, live
 from triptych.core.files import replace_text
 from triptych.core.paths import Paths
 
@@ -43,6 +43,7 @@ def job(snakemake) -> Iterator[logging.Logger]:
         os.environ[name] = str(snakemake.threads)
     # Weights were brought before the run (`triptych models --fetch`); no library asks a hub on its own.
     os.environ["HF_HUB_OFFLINE"] = "1"
+    lean.without_unused()
     logger = start_logging(snakemake.log[0] if snakemake.log else None)
     started = time.monotonic()
     what = " ".join([snakemake.rule, *(f"{name}={value}" for name, value in snakemake.wildcards.items())])
