@@ -43,7 +43,7 @@ def job(snakemake) -> Iterator[logging.Logger]:
         os.environ[name] = str(snakemake.threads)
     # Weights were brought before the run (`triptych models --fetch`); no library asks a hub on its own.
     os.environ["HF_HUB_OFFLINE"] = "1"
-    lean.without_unused()
+    ending = lean.of_script(snakemake)
     logger = start_logging(snakemake.log[0] if snakemake.log else None)
     started = time.monotonic()
     what = " ".join([snakemake.rule, *(f"{name}={value}" for name, value in snakemake.wildcards.items())])
@@ -68,6 +68,7 @@ def job(snakemake) -> Iterator[logging.Logger]:
         raise SystemExit(1) from None
     ended.succeeded(records, what)
     logger.info("%s done in %.1f s", snakemake.rule, time.monotonic() - started)
+    ending.done = True
 
 
 def _told(error: BaseException, snakemake) -> str | None:

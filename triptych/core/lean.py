@@ -1,14 +1,20 @@
-"""What libraries import if they find it, and no job has a use for.
+"""What a job leaves out that takes its time and changes nothing: unused imports, and tidying up at its end.
 
 Snakemake brings pandas; scikit-learn and PyArrow import it only to ask whether what they are given is a part of it.
-That costs each job .3 seconds and 60 MB.
+And an interpreter that ends takes apart what it has loaded, object by object, before the system frees all at once:
+.5 CPU seconds with transformers, 1.6 with TensorFlow.
 """
 
 from __future__ import annotations
 
+import atexit
 import importlib.abc
 import importlib.machinery
+import logging
+import os
 import sys
+from types import SimpleNamespace
+from typing import Any
 
 UNUSED = ("pandas",)
 
@@ -30,3 +36,31 @@ def without_unused() -> None:
     """Let the imports of this process that are in `UNUSED`, and not yet done, fail."""
     if not any(isinstance(finder, _Absent) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Absent())
+
+
+class Ending:
+    """The end of a process: at once if its work has been done, as usual otherwise."""
+
+    def __init__(self) -> None:
+        """Libraries that are imported later tidy up before this is asked."""
+        self.done = False
+        atexit.register(self._leave)
+
+    def _leave(self) -> None:
+        if self.done and not hasattr(sys, "last_value"):  # nothing was raised since
+            logging.shutdown()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
+
+
+def of_script(snakemake: Any) -> Ending | SimpleNamespace:
+    """Make the process of a rule's script lean; one that is more than that (a test, a notebook) stays as it is.
+
+    Args:
+        snakemake: what the script was given.
+    """
+    if getattr(sys.modules["__main__"], "snakemake", None) is not snakemake:
+        return SimpleNamespace(done=False)
+    without_unused()
+    return Ending()
