@@ -40,10 +40,15 @@ class Run:
         settings["PATH"] = os.pathsep.join([f"{sys.prefix}/bin", settings["PATH"]])
         self.folder = folder
         Run.working.append(self)
-        with self.log.open("wb") as out:
-            self.process = subprocess.Popen(
-                command, env=settings, cwd=study.folder, stdout=out, stderr=out, start_new_session=True
-            )
+        # What a shell starts in the background ignores Ctrl-C, and so would all that these tests start.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            with self.log.open("wb") as out:
+                self.process = subprocess.Popen(
+                    command, env=settings, cwd=study.folder, stdout=out, stderr=out, start_new_session=True
+                )
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     @classmethod
     def abandon(cls) -> None:

@@ -8,6 +8,7 @@ And an interpreter that ends takes apart what it has loaded, object by object, b
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib.abc
 import importlib.machinery
 import logging
@@ -49,9 +50,10 @@ class Ending:
     def _leave(self) -> None:
         if self.done and not hasattr(sys, "last_value"):  # nothing was raised since
             logging.shutdown()
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(0)
+            with contextlib.suppress(OSError, ValueError):  # closed, or a full disk: the usual end deals with it
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(0)
 
 
 def of_script(snakemake: Any) -> Ending | SimpleNamespace:

@@ -20,7 +20,8 @@ def when_jobs_end(workflow: Any) -> None:
     Args:
         workflow: Snakemake's, before its first job (`onstart`).
     """
-    scheduler = workflow.scheduler
-    limit = scheduler.job_rate_limiter
-    if limit is not None and (limit.max_jobs, limit.timespan) == DEFAULT:
+    # Other versions of Snakemake may keep it elsewhere: then all is as they have it.
+    scheduler = getattr(workflow, "scheduler", None)
+    limit = getattr(scheduler, "job_rate_limiter", None)
+    if limit is not None and (getattr(limit, "max_jobs", 0), getattr(limit, "timespan", 0)) == DEFAULT:
         scheduler.job_rate_limiter = None
