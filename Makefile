@@ -71,7 +71,7 @@ format: $(VENV)/.test ## formats the code, refreshes docs/config.md and the sche
 	$(BIN)/python -m triptych.core.schema --fix
 
 bench: $(VENV)/.test ## every benchmark: ratios, medians of interleaved pairs
-	@for name in keyframes audio shards svc joint mapping plan startup recognisers models; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+	@for name in keyframes audio shards svc joint mapping plan startup lean recognisers models; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 bench-corpora: $(VENV)/.test ## the workflow on real corpora (TRIPTYCH_SHARED names their folder)
 	$(BIN)/python benchmarks/corpora.py

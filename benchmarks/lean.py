@@ -11,12 +11,8 @@ from __future__ import annotations
 import importlib.util
 import statistics
 import sys
-from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(CHECKOUT / "benchmarks"))
-
-from plan import measured  # noqa: E402
+from plan import CHECKOUT, measured
 
 #: What is imported -> the packages that it needs.
 IMPORTS = {

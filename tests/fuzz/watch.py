@@ -25,7 +25,7 @@ _CHANGING = {
     "shutil.rmtree": (0,),
 }
 #: The folder in which hypothesis keeps its examples and constants: below where pytest was called.
-_HYPOTHESIS = os.path.join(os.getcwd(), ".hypothesis", "")  # noqa: PTH109, PTH118
+_HYPOTHESIS = f"{Path.cwd() / '.hypothesis'}{os.sep}"
 _NEVER = {
     "subprocess.Popen",
     "os.system",
