@@ -200,6 +200,14 @@ def test_inner_folds_are_those_of_the_stacks_that_read_a_model():
         ({"match": {"m": {"encoder": "e", "text": ["title", "title"]}}}, "match.m.text: 'title' is named twice"),
         ({"evaluate": {"curves": ["a", "a"]}}, "evaluate.curves: 'a' is named twice"),
         ({"duplicates": {"features": {"f": 3}}}, "duplicates.features: a cosine lies above 0 and is 1 at most (f)"),
+        (
+            {"media_dir": "a\0b"},
+            "media_dir: holds a character that no name or text may have (U+0000) (given: 'a\\x00b')",
+        ),
+        (
+            {"encoders": {"e": {"use": "x", "text": ["\ud800"]}}},
+            "encoders.e.text: holds a character that no name or text",
+        ),
         ({"keyframes": {"count": 65}}, "keyframes.count: must be less than or equal to 64 (given: 65)"),
     ],
 )

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from media import clips
+from media.conftest import slug_of
 
 from triptych.core.config import Study
-from triptych.core.files import digest_file
+from triptych.core.files import DamagedFile, digest_file
 from triptych.core.status import Manifest, Outcome, Refused
 from triptych.media import keyframes, unit
 
@@ -112,6 +113,18 @@ def test_artefact_that_cannot_be_made_again_is_an_outcome(bench, clip):
     with pytest.raises(Refused) as caught:
         bench.artefact("audio", clip, "flac")
     assert caught.value.outcome.reason == "artefact_lost"
+
+
+@pytest.mark.parametrize("other", [{"stage": "udio"}, {"video": "another"}])
+def test_the_manifest_of_another_video_or_stage_is_damaged(bench, clip, other):
+    bench.run("probe", clip)
+    bench.run("audio", clip)
+    manifest = vars(bench.manifest("audio", clip)) | other
+    target = Path(bench.paths.manifest("audio", slug_of(clip)))
+    Manifest(**manifest).write(target)
+    with pytest.raises(DamagedFile, match="it is that of") as caught:
+        bench.artefact("audio", clip, "flac")
+    assert caught.value.path == target
 
 
 def test_artefact_of_an_absent_stage_gives_its_outcome(bench, tmp_path):

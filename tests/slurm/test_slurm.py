@@ -197,7 +197,10 @@ def test_a_preempted_job_and_one_whose_node_is_lost_run_again(cluster, trials):
 @pytest.mark.fault(39)
 def test_a_job_that_outlives_its_nodes_daemon_is_not_done_twice(cluster, trials):
     study = trials("wait a")
-    run = Run(cluster, study, "--until", "embed_shard")
+    # When the node is given up, the srun around the first ends as if all were well. The Snakemake above it waits for
+    # the file (`latency-wait`, a minute in the profile), then takes the job for failed and removes what is there.
+    # An end in just that second would be an end for nothing: the file is then made once more.
+    run = Run(cluster, study, "--until", "embed_shard", "--latency-wait", "60")
     (first,) = run.until(lambda: run.started("wait"), "the start")
     left = cluster.steps(first["node"])
     cluster.kill_daemon(first["node"])

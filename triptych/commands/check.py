@@ -14,7 +14,7 @@ from typing import Any
 
 from triptych.commands.check_columns import answer_faults, column_fault, modalities, relabel_faults, text_faults
 from triptych.core.cells import count
-from triptych.core.config import Metadata, Relabelled, Study, Task
+from triptych.core.config import Metadata, Relabelled, Study, Task, unwritable
 from triptych.core.config.grid import expand
 from triptych.core.corpus import Corpus, CorpusError, read_corpus
 from triptych.core.paths import Paths
@@ -77,7 +77,7 @@ def load(
         left = remainder(config)
         faults += _placed(place, [line for line in left.faults if f"  {place}: {line}" not in faults])
     table = study.corpus if study else config.get("corpus") if isinstance(config, dict) else None
-    if isinstance(table, str) and table:
+    if isinstance(table, str) and table and not unwritable(table):
         try:
             corpus = read_corpus(table)
         except CorpusError as error:

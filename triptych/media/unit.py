@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from triptych.core import sealed
 from triptych.core.files import (
+    DamagedFile,
     digest_file,
     digest_json,
     replace_bytes,
@@ -140,21 +141,30 @@ def artefact(
     Raises:
         Refused: the video's outcome when the stage has no such artefact, or `failed: artefact_lost` when it cannot be
             made again (source gone or changed).
+        DamagedFile: the manifest is not that of this video at this stage.
     """
     target = Path(paths.manifest(stage, slug))
-    manifest = Manifest.read(target)
+    manifest = _own(target, stage, slug)
     if not manifest.outcome.ok:
         raise Refused(manifest.outcome)
     path = target.parent / manifest.artefacts[name]["path"]
     if _verified(path, manifest.artefacts[name]):
         return path
     with writer_lock(target):
-        manifest = Manifest.read(target)
+        manifest = _own(target, stage, slug)
         if manifest.outcome.ok and _verified(path, manifest.artefacts[name]):
             return path
         log.warning("%s is missing or damaged and is made again", path)
         manifest = _remake(manifest, target, paths, limits, threads, fetch)
     return target.parent / manifest.artefacts[name]["path"]
+
+
+def _own(target: Path, stage: Stage, slug: str) -> Manifest:
+    """The manifest at its place, which tells whose it is."""
+    manifest = Manifest.read(target)
+    if (manifest.stage, manifest.video) != (stage, slug):
+        raise DamagedFile(target, f"it is that of {manifest.video!r} at {manifest.stage!r}")
+    return manifest
 
 
 def verified(manifest: Manifest, folder: Path) -> bool:

@@ -10,7 +10,7 @@ from triptych.core.config.media import Audio, Fetch, Keyframes, Limits
 from triptych.core.config.models import FUSION_HEADS, HEADS, JOINT_HEADS, SEQUENCE_HEADS, Decide, Model, Reduce
 from triptych.core.config.report import Evaluate, Report
 from triptych.core.config.resources import Resources
-from triptych.core.config.section import NAME, Name, Section, nearest
+from triptych.core.config.section import NAME, Name, Section, nearest, unwritable
 from triptych.core.config.study import Study
 
 __all__ = [
@@ -47,4 +47,5 @@ __all__ = [
     "Task",
     "Transcript",
     "nearest",
+    "unwritable",
 ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$"
 Name = Annotated[str, Field(pattern=NAME)]
@@ -14,6 +15,20 @@ class Section(BaseModel):
     """A part of the study file: unknown keys are errors, values are not changed after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_text(cls, value: Any) -> Any:
+        texts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
+        for text in texts:
+            if isinstance(text, str) and (character := unwritable(text)):
+                raise ValueError(f"holds a character that no name or text may have (U+{ord(character):04X})")
+        return value
+
+
+def unwritable(text: str) -> str | None:
+    """The first character of a text that can be in no path and no UTF-8 file: NUL, or half of a surrogate pair."""
+    return next((one for one in text if one == "\0" or "\ud800" <= one <= "\udfff"), None)
 
 
 def once(names: list[str]) -> list[str]:
