@@ -1,10 +1,13 @@
-"""The demo on a SLURM of this machine's own: submissions and wall time, media per video and per shard, and a run here.
+"""The demo on a SLURM of this machine's own: are the results the same bytes, and what do jobs of the cluster cost.
 
 usage: python benchmarks/slurm.py [VIDEOS [NODES [CPUS]]]
 
+First what a job costs before its work begins, by the rows of the table, since each job reads study and table twice.
+Then the whole demo, its study as it stands but for `unit: shard`, here and on the cluster: submissions, wall time, and
+the result files compared. Then VIDEOS of it (12): submissions and wall time, media per video and per shard.
+
 It needs Debian's packages (python tests/slurm/cluster.py install). Nodes are daemons of this machine and share its
-processors, so only what a job costs beside its work is seen here, not how much faster many nodes are. Then: what a job
-costs before its work begins, by the rows of the table, since each job reads study and table twice.
+processors, so only what a job costs beside its work is seen here, not how much faster many nodes are.
 """
 
 from __future__ import annotations
@@ -22,15 +25,16 @@ from pathlib import Path
 import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(CHECKOUT / "tests" / "slurm"))
-from cluster import Cluster, missing  # noqa: E402 - from the tests' folder
+sys.path[:0] = [str(CHECKOUT / "tests" / name) for name in ("", "workflow", "slurm")]
+from cluster import Cluster, missing  # noqa: E402 - from the tests' folders
+from harness import finals  # noqa: E402
 
 DEMO = CHECKOUT / "data" / "demo"
 SHARDS = 2
 
 
 def write(folder: Path, rows: list[dict[str, str]], unit: str, shards: int = SHARDS) -> Path:
-    """A study of the demo's models over these rows."""
+    """A study of the demo's models over some rows, in two folds."""
     folder.mkdir(parents=True)
     with (folder / "videos.csv").open("w", encoding="utf-8", newline="") as handle:
         writer = csv.DictWriter(handle, list(rows[0]))
@@ -75,22 +79,53 @@ def snakemake(study: Path, *words: str, **settings: str) -> tuple[str, float, fl
     return ran.stdout + ran.stderr, wall, cpu, after.ru_maxrss / 1024
 
 
-def runs(folder: Path, cluster: Cluster, videos: int) -> None:
-    """The same rows here and on the cluster."""
-    slurm = (
-        "--workflow-profile",
-        str(CHECKOUT / "profiles" / "slurm"),
-        "--slurm-init-seconds-before-status-checks",
-        "2",
-    )
-    rows = demo(videos)
-    _, here, cpu, _ = snakemake(write(folder / "here", rows, "shard"), "--cores", str(os.cpu_count() or 1))
-    print(f"{len(rows)} videos, {SHARDS} shards, here: {here:.0f} s, {cpu:.0f} CPU s")
+def whole(folder: Path) -> Path:
+    """The demo's own study and table; only paths are made absolute, and media stages go by shard."""
+    folder.mkdir(parents=True)
+    study = yaml.safe_load((CHECKOUT / "config.yaml").read_text(encoding="utf-8"))
+    study |= {"corpus": str(CHECKOUT / study["corpus"]), "unit": "shard"}
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def locally(study: Path) -> tuple[float, float]:
+    """Wall and CPU seconds of a run on all processors of this machine."""
+    _, wall, cpu, _ = snakemake(study, "--cores", str(os.cpu_count() or 1))
+    return wall, cpu
+
+
+def on_cluster(study: Path, cluster: Cluster) -> tuple[int, float]:
+    """Submissions and wall seconds of a run whose jobs go to the cluster."""
+    slurm = ["--workflow-profile", str(CHECKOUT / "profiles" / "slurm")]
+    slurm += ["--slurm-init-seconds-before-status-checks", "2"]
     bin_first = os.pathsep.join([f"{sys.prefix}/bin", cluster.environment["PATH"]])
+    told, wall, _, _ = snakemake(study, *slurm, SLURM_CONF=cluster.environment["SLURM_CONF"], PATH=bin_first)
+    return len(re.findall("has been submitted with SLURM jobid", told)), wall
+
+
+def equality(folder: Path, cluster: Cluster) -> None:
+    """The whole demo here and on the cluster, its result files compared."""
+    here, there = whole(folder / "demo here"), whole(folder / "demo there")
+    local, cpu = locally(here)
+    jobs, wall = on_cluster(there, cluster)
+    name = yaml.safe_load(here.read_text(encoding="utf-8"))["study"]
+    expected, found = (finals(study.parent / "results" / name) for study in (here, there))
+    differ = [one for one in sorted({*expected, *found}) if expected.get(one) != found.get(one)]
+    print(
+        f"the whole demo, here: {local:.0f} s, {cpu:.0f} CPU s; on SLURM, media per shard: {jobs} submissions, "
+        f"{wall:.0f} s; of {len(expected)} result files {len(differ)} differ",
+        *differ[:9],
+    )
+
+
+def runs(folder: Path, cluster: Cluster, videos: int) -> None:
+    """The same rows here and on the cluster, media per shard and per video."""
+    rows = demo(videos)
+    here, cpu = locally(write(folder / "here", rows, "shard"))
+    print(f"{len(rows)} videos, {SHARDS} shards, here: {here:.0f} s, {cpu:.0f} CPU s")
     for unit in ("shard", "video"):
-        study = write(folder / unit, rows, unit)
-        told, wall, _, _ = snakemake(study, *slurm, SLURM_CONF=cluster.environment["SLURM_CONF"], PATH=bin_first)
-        jobs = len(re.findall("has been submitted with SLURM jobid", told))
+        jobs, wall = on_cluster(write(folder / unit, rows, unit), cluster)
         each = wall * len(cluster.nodes) * cluster.cpus / jobs
         print(
             f"{len(rows)} videos, {SHARDS} shards, SLURM, media per {unit}: {jobs} submissions, {wall:.0f} s, "
@@ -124,6 +159,7 @@ def main() -> None:
         cluster = Cluster(folder / "cluster", nodes=nodes, cpus=cpus, memory=16_000, cards=0)
         try:
             cluster.start()
+            equality(folder, cluster)
             runs(folder, cluster, videos)
         finally:
             cluster.stop()

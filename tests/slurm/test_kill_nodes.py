@@ -9,7 +9,6 @@ import pytest
 from cluster import wait_until
 from harness import Workflow, demo_rows
 from runs import Run
-from test_kill import finals
 
 pytestmark = pytest.mark.slurm
 
@@ -27,7 +26,7 @@ def test_kills_of_node_daemons_lose_nothing(cluster, tmp_path, capsys):
     }
     here = Workflow(tmp_path / "here", demo_rows(films=3), **changes)
     here.run()
-    expected = finals(here)
+    expected = here.finals()
     chance = random.Random(f"nodes {KILLS}")
     killed: Counter[str] = Counter()
     studies = 0
@@ -46,13 +45,13 @@ def test_kills_of_node_daemons_lose_nothing(cluster, tmp_path, capsys):
                 killed[way] += 1
                 cluster.start_node(node)
             cluster.hurry()
-            found = finals(there)
+            found = there.finals()
             assert [name for name in found if found[name] != expected.get(name)] == []
         told = run.end(code=None)
         if run.process.returncode != 0:
             assert "Traceback" not in told, told[-6000:]
             Run(cluster, there).end()
-        assert finals(there) == expected
+        assert there.finals() == expected
         wait_until(lambda: cluster.states().count("idle") == len(cluster.nodes), 120, "the nodes' return")
     with capsys.disabled():
         each = ", ".join(f"{count} {name}" for name, count in sorted(killed.items()))

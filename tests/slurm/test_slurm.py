@@ -18,12 +18,6 @@ from triptych.core import live
 
 pytestmark = pytest.mark.slurm
 
-#: All that a run leaves but what holds seconds (benchmarks, comparison, report) and logs.
-RESULTS = (
-    *("probe/**/*", "audio/**/*", "keyframes/**/*", "transcripts/**/*", "embeddings/**/*", "features/*", "tasks/**/*"),
-    *("predictions/**/*", "metrics/**/*", "confusion/**/*", "status.tsv"),
-)
-
 
 @pytest.fixture(autouse=True)
 def quiet(cluster):
@@ -97,11 +91,7 @@ def test_a_whole_study_gives_the_bytes_of_a_local_run(cluster, tmp_path, capsys)
     run = Run(cluster, there)
     run.end()
     remote = time.monotonic() - begun
-    # Locks name their holders.
-    expected, found = (
-        {name: content for name, content in study.snapshot(*RESULTS).items() if "/.locks/" not in name}
-        for study in (here, there)
-    )
+    expected, found = here.finals(), there.finals()
     assert sorted(found) == sorted(expected) and len(expected) > 30
     assert [name for name in found if found[name] != expected[name]] == []
     # What takes a second is done where Snakemake runs: the splits were no job of the cluster.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import re
@@ -16,6 +17,11 @@ from support import CHECKOUT
 DEMO = CHECKOUT / "data" / "demo"
 #: Jobs are short: without bytecode each would compile its imports anew.
 EXTRA = {"PYTHONDONTWRITEBYTECODE": ""}
+#: All that does not hold seconds (benchmarks, comparison, report) or logs.
+RESULTS = (
+    *("probe/*.json", "audio/*.*", "keyframes/*.*", "embeddings/*/*.h5", "transcripts/*/*.jsonl", "features/*.h5"),
+    *("tasks/**/*.*", "predictions/*/*.parquet", "metrics/*/*.json", "confusion/*/*.*", "status.tsv"),
+)
 _HEADING = re.compile(r"output_file\tdate\trule")
 
 
@@ -32,6 +38,18 @@ def demo_rows(classes: int = 2, films: int = 2, clips: int = 1) -> list[dict[str
         for column in ("source", "captions"):
             row[column] = str(DEMO / row[column]) if row[column] else ""
     return chosen
+
+
+def finals(root: Path) -> dict[str, bytes]:
+    """Result files below a folder under their final names, by name, whatever happens to them meanwhile."""
+    found = {}
+    for path in sorted({path for pattern in RESULTS for path in root.glob(pattern)}):
+        name = path.relative_to(root)
+        # Names with a dot in front are locks, and what is being written.
+        if not any(part.startswith(".") for part in name.parts):
+            with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+                found[str(name)] = path.read_bytes()
+    return found
 
 
 class Workflow:
@@ -120,6 +138,10 @@ class Workflow:
     def path(self, *parts: str) -> Path:
         """A file of the results."""
         return self.folder.joinpath("results", "small", *parts)
+
+    def finals(self) -> dict[str, bytes]:
+        """Result files under their final names, by name."""
+        return finals(self.path())
 
     def snapshot(self, *patterns: str) -> dict[str, bytes]:
         """Content of result files by name."""

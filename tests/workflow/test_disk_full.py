@@ -9,11 +9,6 @@ from pathlib import Path
 import pytest
 from harness import Workflow
 
-RESULTS = (
-    *("probe/*.json", "audio/*.*", "keyframes/*.*", "transcripts/*/*.jsonl", "embeddings/*/*.h5", "features/*.h5"),
-    *("tasks/*/*.*", "predictions/*/*.parquet", "metrics/*/*.json", "confusion/*/*.*", "status.tsv"),
-)
-
 
 class SmallDisk:
     """A file system in memory of a few MB; where none may be mounted (no root), a folder with a limit on files.
@@ -63,15 +58,11 @@ def full_study(disk, finished, tmp_path):
     return workflow
 
 
-def finals(workflow: Workflow) -> dict[str, bytes]:
-    return {name: content for name, content in workflow.snapshot(*RESULTS).items() if "/." not in f"/{name}"}
-
-
 @pytest.mark.fault(4, 41)
 def test_a_full_disk_is_told_in_a_line_and_the_run_resumes(full_study, finished, disk):
-    expected = finals(finished)
+    expected = finished.finals()
     full_study.run("media")
-    media = finals(full_study)
+    media = full_study.finals()
     # Some KB: a manifest or a lock has room, a picture of the report or a store of a shard has none.
     for room in (6_000, 60_000):
         under = disk.fill(room)
@@ -80,14 +71,14 @@ def test_a_full_disk_is_told_in_a_line_and_the_run_resumes(full_study, finished,
         assert ran.returncode == 1, told[-4000:]
         assert re.search(r"stopped: .*(No space left on device; the disk is full: free space there|ulimit)", told), told
         assert "Traceback" not in told and "Logging error" not in told and "core dumped" not in told, told[-6000:]
-        found = finals(full_study)
+        found = full_study.finals()
         # What was there is there, and whatever has a final name is whole.
         assert media.items() <= found.items()
         assert [name for name in found if found[name] != expected.get(name)] == []
         assert not [path for path in full_study.path().rglob(".*.tmp.*") if path.is_file()]
         disk.free()
     full_study.run()
-    assert finals(full_study) == expected
+    assert full_study.finals() == expected
 
 
 @pytest.mark.long
@@ -97,11 +88,11 @@ def test_media_that_find_no_room_are_not_failed_videos(full_study, finished, dis
     ran = full_study.run("media", check=False, under=under)
     assert ran.returncode == 1
     assert "the disk is full" in ran.stdout + ran.stderr or "ulimit" in ran.stdout + ran.stderr
-    expected, found = finals(finished), finals(full_study)
+    expected, found = finished.finals(), full_study.finals()
     assert [name for name in found if found[name] != expected[name]] == []
     disk.free()
     full_study.run("media")
-    made = finals(full_study)
+    made = full_study.finals()
     assert len(made) > 20 and made == {name: expected[name] for name in made}
 
 
@@ -112,12 +103,12 @@ def test_a_full_disk_of_snakemakes_records_loses_nothing(finished, disk, tmp_pat
     (workflow.folder / ".snakemake").symlink_to(disk.folder)
     under = disk.fill(40_000)
     ran = workflow.run("media", check=False, under=under)
-    expected = finals(finished)
+    expected = finished.finals()
     assert ran.returncode == 1 and "No space left" in ran.stdout + ran.stderr if disk.real else True
-    found = finals(workflow)
+    found = workflow.finals()
     assert [name for name in found if found[name] != expected[name]] == []
     disk.free()
     workflow.run("media", "--rerun-incomplete")
-    made = finals(workflow)
+    made = workflow.finals()
     assert len(made) > 20 and made == {name: expected[name] for name in made}
     assert [job for job in workflow.plan("media") if not job.startswith("media")] == []

@@ -18,11 +18,6 @@ import pytest
 from harness import EXTRA, Workflow, demo_rows
 
 KILLS = int(os.environ.get("TRIPTYCH_KILLS", "5"))
-#: All that does not hold seconds or logs.
-RESULTS = (
-    *("probe/*.json", "audio/*.*", "keyframes/*.*", "embeddings/*/*.h5", "transcripts/*/*.jsonl", "features/*.h5"),
-    *("tasks/**/*.*", "predictions/*/*.parquet", "metrics/*/*.json", "confusion/*/*.*", "status.tsv"),
-)
 #: A job's program, as Snakemake starts it from a copy.
 SCRIPT = re.compile(r"\.snakemake/scripts/[^.]*\.(\w+)\.py")
 
@@ -45,18 +40,6 @@ def _parent(process: psutil.Process) -> int:
         return process.ppid()
     except psutil.Error:
         return 0
-
-
-def finals(workflow: Workflow) -> dict[str, bytes]:
-    """Files under their final names, by name, whatever happens to them meanwhile."""
-    found, root = {}, workflow.path()
-    for path in {path for pattern in RESULTS for path in root.glob(pattern)}:
-        name = path.relative_to(root)
-        # Names with a dot in front are locks, and what is being written.
-        if not any(part.startswith(".") for part in name.parts):
-            with contextlib.suppress(FileNotFoundError, IsADirectoryError):
-                found[str(name)] = path.read_bytes()
-    return found
 
 
 class Killing:
@@ -101,7 +84,7 @@ class Killing:
 
     def check(self) -> None:
         """Whatever has its final name is whole, and what it would be without any kill."""
-        found = finals(self.workflow)
+        found = self.workflow.finals()
         assert [name for name in found if found[name] != self.expected.get(name)] == []
 
     def round_of_jobs(self, most: int) -> None:
@@ -156,7 +139,7 @@ def undisturbed(tmp_path_factory):
     workflow = Workflow(tmp_path_factory.mktemp("undisturbed") / "run", demo_rows(films=3))
     assert len(workflow.rows) == 6
     workflow.run()
-    return finals(workflow)
+    return workflow.finals()
 
 
 @pytest.mark.fault(1, 2)
@@ -170,7 +153,7 @@ def test_kills_lose_nothing(victim, undisturbed, tmp_path, capsys):
             with capsys.disabled():
                 print(f"{killing.killed.total()} kills of {victim}, {killing.runs} runs", flush=True)
     killing.workflow.run()
-    after = finals(killing.workflow)
+    after = killing.workflow.finals()
     assert sorted(after) == sorted(undisturbed)
     assert [name for name in after if after[name] != undisturbed[name]] == []
     assert not list(killing.workflow.path().rglob("*.parts"))
