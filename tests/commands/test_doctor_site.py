@@ -42,6 +42,8 @@ def test_lines_for_the_profile_and_the_study():
     assert site.study_lines() == ["resources:", "  every: {max_mem_mb: 256000, max_runtime: 240}"]
     site.card_syntax, site.status = "gres", "squeue"
     assert "  gpu_gres: gpu:a100:1" in site.lines()
-    assert "slurm-init-seconds-before-status-checks: 30" in site.lines()
+    assert site.lines()[0] == "slurm-status-command: squeue" and not [line for line in site.lines() if "init" in line]
+    site.unsafe = "ended jobs are forgotten after 60 s"
+    assert site.lines()[0] == "slurm-status-command: squeue    # not safe: ended jobs are forgotten after 60 s"
     site.card_syntax = None
     assert not [line for line in site.lines() if "gpu" in line]

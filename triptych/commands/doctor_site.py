@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-#: Seconds to the first question about jobs, as the profile has them; SLURM must remember ended jobs thrice as long.
-FIRST_QUESTION = 30
+#: Seconds for which SLURM must remember ended jobs (MinJobAge) where `squeue` is asked. The executor waits ten seconds
+#: longer after each round in which nothing ends, up to 180 whatever it begins with, and waits without end for a job
+#: that was forgotten in between; the rest is for the question itself.
+REMEMBERED = 240
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Site:
     partitions: list[Partition] = field(default_factory=list)
     accounts: list[str] = field(default_factory=list)
     status: str = "squeue"
-    first_question: int = FIRST_QUESTION
+    #: What is wrong with the status command, where no better one was found.
+    unsafe: str = ""
     #: `gpu`, `gres`, or None where no job gets a card.
     card_syntax: str | None = None
 
@@ -48,9 +51,7 @@ class Site:
 
     def lines(self) -> list[str]:
         """Lines of profiles/slurm/config.yaml."""
-        told = [f"slurm-status-command: {self.status}"]
-        if self.status == "squeue":
-            told.append(f"slurm-init-seconds-before-status-checks: {self.first_question}")
+        told = [f"slurm-status-command: {self.status}" + (f"    # not safe: {self.unsafe}" if self.unsafe else "")]
         told += ["default-resources:", "  runtime: 30", "  mem_mb: 1000"]
         if self.common:
             told.append(f"  slurm_partition: {self.common.name}")

@@ -18,17 +18,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from triptych.commands.doctor import Finding, version_of
 from triptych.commands.doctor_node import HOSTS
-from triptych.commands.doctor_site import FIRST_QUESTION, Partition, Site, partitions
+from triptych.commands.doctor_site import REMEMBERED, Partition, Site, partitions
 
 PROGRAMS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo")
 #: Less free scratch on a node than this is told (GB).
 LEAST_SCRATCH = 2.0
 SECONDS = 60
+#: Name of the trial jobs.
+NAME = "triptych-doctor"
 
 
 def examine(site: Site, folder: Path | str = ".", wait: float = 120.0) -> Iterator[Finding]:
@@ -140,7 +143,7 @@ def _job(site: Site, shared: Path, wait: float, card: list[str] | None = None) -
     out = shared / f"node{len(list(shared.iterdir()))}.txt"
     command = shlex.join([sys.executable, "-m", "triptych.commands.doctor_node"])
     asked = _ask(
-        *("sbatch", "--parsable", "--job-name=triptych-doctor", f"--output={out}", "--export=ALL"),
+        *("sbatch", "--parsable", f"--job-name={NAME}", f"--output={out}", "--export=ALL"),
         *(*_options(site, card or []), f"--wrap={command}"),
     )
     if asked.returncode != 0:
@@ -205,8 +208,7 @@ def _status(site: Site, job: str | None) -> Iterator[Finding]:
     if shutil.which("sacct"):
         deadline = time.monotonic() + (15 if job else 0)
         while True:
-            named = ["-j", job] if job else []
-            asked = _ask("sacct", "-X", "-n", "-P", *named, "--format=JobIdRaw,State")
+            asked = _ask(*sacct(NAME))
             listed = job is None or any(line.split("|")[0] == job for line in asked.stdout.splitlines())
             # Accounting learns of a job some seconds late.
             if asked.returncode != 0 or listed or time.monotonic() > deadline:
@@ -219,13 +221,26 @@ def _status(site: Site, job: str | None) -> Iterator[Finding]:
         reason = "does not list the trial job" if asked.returncode == 0 else _last(asked.stderr)
     age = re.search(r"^MinJobAge\s*=\s*(\d+)", _ask("scontrol", "show", "config").stdout, re.MULTILINE)
     remembered = int(age[1]) if age else 0
-    site.status, site.first_question = "squeue", max(1, min(FIRST_QUESTION, remembered // 3))
+    site.status = "squeue"
     told = f"squeue, which remembers ended jobs for {remembered} s (sacct: {reason})"
-    if remembered < 3 * FIRST_QUESTION:
-        # The executor then asks sacct all the same, and nobody answers.
-        yield Finding("optional", "status of jobs", told, "ask the site for a longer MinJobAge, or for accounting")
-    else:
+    if remembered >= REMEMBERED:
         yield Finding("ok", "status of jobs", told)
+        return
+    site.unsafe = f"ended jobs are forgotten after {remembered} s"
+    advice = (
+        "jobs are forgotten before they are asked for; Snakemake would wait for ever: use sacct, or ask the site for "
+        "MinJobAge 300"
+    )
+    yield Finding("missing", "status of jobs", told, advice)
+
+
+def sacct(name: str) -> list[str]:
+    """How the executor asks accounting for the jobs of a name; a site may answer to less, and not to this."""
+    since = f"{datetime.now() - timedelta(days=2):%Y-%m-%dT%H:00}"
+    return [
+        *("sacct", "-X", "--parsable2", "--clusters", "all", "--noheader", "--format=JobIdRaw,State"),
+        *("--starttime", since, "--endtime", "now", "--name", name),
+    ]
 
 
 def _cards(site: Site, shared: Path, wait: float) -> Iterator[Finding]:
