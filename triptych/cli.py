@@ -374,7 +374,8 @@ def doctor(
         failed = failed or finding.level == "missing"
     if site.partitions:
         for what, lines in (("profiles/slurm/config.yaml", site.lines()), ("your study file", site.study_lines())):
-            typer.echo("\n".join(["", f"Lines for {what}:", *lines]))
+            if lines:
+                typer.echo("\n".join(["", f"Lines for {what}:", *lines]))
     if failed:
         raise typer.Exit(1)
 

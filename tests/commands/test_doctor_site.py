@@ -12,6 +12,17 @@ plain|infinite|1|8|30000|gpu:2
 """
 
 
+def test_the_study_keeps_to_the_least_of_the_partitions_that_its_jobs_go_to():
+    told = "main*|2-00:00:00|9|64|250000|(null)\ncards|08:00:00|2|32|60000|gpu:a100:4\n"
+    site = Site(partitions(told), card_syntax="gpu")
+    assert site.study_lines() == ["resources:", "  every: {max_mem_mb: 60000, max_runtime: 480}"]
+    site.card_syntax = None
+    assert site.study_lines() == ["resources:", "  every: {max_mem_mb: 250000, max_runtime: 2880}"]
+    unknown = Site(partitions("main*|8:00:00|9|64|1|(null)\ncards|infinite|2|32|60000|gpu:4\n"), card_syntax="gpu")
+    assert unknown.study_lines() == ["resources:", "  every: {max_mem_mb: 60000, max_runtime: 480}"]
+    assert Site(partitions("main*|infinite|9|64|1|(null)\n")).study_lines() == []
+
+
 @pytest.mark.parametrize(
     ("limit", "expected"),
     [("5", 5), ("5:30", 5.5), ("4:00:00", 240), ("2-00:00:00", 2880), ("2-12", 3600), ("infinite", None)],

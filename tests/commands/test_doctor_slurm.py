@@ -12,7 +12,7 @@ import yaml
 from support import CHECKOUT
 
 from triptych.commands import doctor_slurm
-from triptych.commands.doctor_site import REMEMBERED, Site
+from triptych.commands.doctor_site import REMEMBERED, Site, partitions
 
 
 def test_without_slurm_it_says_where_to_run(monkeypatch, tmp_path):
@@ -72,3 +72,10 @@ def test_the_longest_pause_is_the_executors_and_the_profile_fits():
     profile = yaml.safe_load((CHECKOUT / "profiles" / "slurm" / "config.yaml").read_text())
     # The executor asks sacct after all where ended jobs are remembered for less than three of its first pauses.
     assert 3 * profile["slurm-init-seconds-before-status-checks"] <= REMEMBERED
+
+
+def test_a_short_limit_of_time_is_told():
+    site = Site(partitions("debug*|30:00|2|8|16000|(null)\n"))
+    (found,) = doctor_slurm._limit(site)
+    assert (found.level, found.told) == ("optional", "at most 30 minutes in debug")
+    assert not list(doctor_slurm._limit(Site(partitions("main*|8:00:00|2|8|16000|(null)\n"))))

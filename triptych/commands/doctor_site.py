@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from triptych.core.config.resources import LEAST_MB
+
 #: Seconds for which SLURM must remember ended jobs (MinJobAge) where `squeue` is asked. The executor waits ten seconds
 #: longer after each round in which nothing ends, up to 180 whatever it begins with, and waits without end for a job
 #: that was forgotten in between; the rest is for the question itself.
@@ -66,13 +68,23 @@ class Site:
                 told.append(f"  gpu_type: {kinds[0]}    # or {', '.join(kinds[1:])}")
         return told
 
+    def used(self) -> list[Partition]:
+        """The partitions that jobs go to."""
+        both = (self.common, self.with_cards if self.card_syntax else None)
+        return list({one.name: one for one in both if one}.values())
+
+    def most_minutes(self) -> float | None:
+        """The shortest limit of the partitions that jobs go to; a rule may have jobs in each."""
+        return min((one.minutes for one in self.used() if one.minutes), default=None)
+
     def study_lines(self) -> list[str]:
-        """Lines of a study file: the most that a node and a partition give, so that retries do not ask for more."""
-        if self.common is None:
-            return []
-        most = [f"max_mem_mb: {self.common.memory_mb}"]
-        most += [f"max_runtime: {self.common.minutes:g}"] if self.common.minutes else []
-        return ["resources:", f"  every: {{{', '.join(most)}}}"]
+        """Lines of a study file: the most that any node and partition gives, so that retries do not ask for more."""
+        # Where a site has not configured memory, SLURM tells 1 MB a node and limits nothing.
+        memory = min((one.memory_mb for one in self.used() if one.memory_mb >= LEAST_MB), default=None)
+        minutes = self.most_minutes()
+        most = [f"max_mem_mb: {memory}"] if memory else []
+        most += [f"max_runtime: {minutes:g}"] if minutes else []
+        return ["resources:", f"  every: {{{', '.join(most)}}}"] if most else []
 
 
 def partitions(told: str) -> list[Partition]:

@@ -30,6 +30,8 @@ PROGRAMS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo")
 #: Less free scratch on a node than this is told (GB).
 LEAST_SCRATCH = 2.0
 SECONDS = 60
+#: A limit of fewer minutes is told: jobs of the media stages and of models ask for an hour and more.
+SHORT = 120
 #: Name of the trial jobs.
 NAME = "triptych-doctor"
 
@@ -129,6 +131,16 @@ def _trial(site: Site, folder: Path, wait: float) -> Iterator[Finding]:
             yield from _node(seen)
         yield from _status(site, job if seen else None)
         yield from _cards(site, Path(shared), wait if seen else 0.0)
+    yield from _limit(site)
+
+
+def _limit(site: Site) -> Iterator[Finding]:
+    """A warning where jobs have less time than most of them ask for, as in partitions for debugging."""
+    limit = site.most_minutes()
+    if limit is not None and limit < SHORT:
+        names = ", ".join(one.name for one in site.used() if one.minutes == limit)
+        advice = "name a partition with a longer limit, or take many small shards"
+        yield Finding("optional", "time of jobs", f"at most {limit:g} minutes in {names}", advice)
 
 
 def _options(site: Site, card: list[str]) -> list[str]:
