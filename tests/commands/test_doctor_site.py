@@ -2,7 +2,7 @@
 
 import pytest
 
-from triptych.commands.doctor_site import Partition, Site, minutes, partitions
+from triptych.commands.doctor_site import Partition, Site, kinds_of_cards, minutes, partitions
 
 SINFO = """short*|4:00:00|40|64+|256000|(null)
 long|14-00:00:00|20|64+|256000+|(null)
@@ -36,6 +36,32 @@ def test_partitions_of_several_kinds_of_nodes():
     assert found["short"] == Partition("short", True, 240, 40, 64, 256000, ())
     assert found["accel"] == Partition("accel", False, 2880, 10, 48, 512000, ("a100", "h200"))
     assert found["plain"].cards == ("",) and found["plain"].minutes is None
+
+
+@pytest.mark.parametrize(
+    ("gres", "kinds"),
+    [
+        ("gpu:4", ("",)),
+        ("gpu:a100:4(S:0-1)", ("a100",)),
+        ("gpu:2080ti:2(S:0,2),gpu:1g.10gb:7(S:1)", ("2080ti", "1g.10gb")),
+        ("gpu:a100-sxm4-80gb:8,tmpfs:1", ("a100-sxm4-80gb",)),
+        ("shard:gpu:4", ()),
+        ("(null)", ()),
+    ],
+)
+def test_kinds_of_cards(gres, kinds):
+    assert kinds_of_cards(gres) == kinds
+
+
+def test_only_kinds_that_the_executor_takes_are_named():
+    told = "cards*|infinite|2|32|60000|gpu:a100-sxm4-80gb:4\n"
+    site = Site(partitions(told), card_syntax="gpu")
+    assert not [line for line in site.lines() if line.strip().startswith("gpu_type")]
+    assert [line for line in site.lines() if "# a100-sxm4-80gb: the executor takes no such name" in line]
+    site.card_syntax = "gres"
+    assert "  gpu_gres: gpu:1" in site.lines()
+    mixed = Site(partitions(told + "cards*|infinite|2|32|60000|gpu:h100:4\n"), card_syntax="gpu")
+    assert "  gpu_type: h100" in mixed.lines()
 
 
 def test_lines_for_the_profile_and_the_study():

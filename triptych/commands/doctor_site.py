@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from triptych.core.config.resources import LEAST_MB
+from triptych.core.resources import KIND
 
 #: Seconds for which SLURM must remember ended jobs (MinJobAge) where `squeue` is asked. The executor waits ten seconds
 #: longer after each round in which nothing ends, up to 180 whatever it begins with, and waits without end for a job
@@ -61,11 +62,18 @@ class Site:
             told.append(f"  slurm_account: {self.accounts[0]}")
         if self.with_cards and self.card_syntax:
             told.append(f"  gpu_partition: {self.with_cards.name}")
-            kinds = [kind for kind in self.with_cards.cards if kind]
+            every = [kind for kind in self.with_cards.cards if kind]
+            kinds = [kind for kind in every if KIND.fullmatch(kind)]
+            other = [kind for kind in every if kind not in kinds]
             if self.card_syntax == "gres":
                 told.append(f"  gpu_gres: {':'.join(['gpu', *kinds[:1], '1'])}")
             elif len(kinds) > 1:
                 told.append(f"  gpu_type: {kinds[0]}    # or {', '.join(kinds[1:])}")
+            elif len(every) > 1 and kinds:
+                told.append(f"  gpu_type: {kinds[0]}")
+            if other:
+                told.append(f"  # {', '.join(other)}: the executor takes no such name of a kind; where it matters,")
+                told.append("  # choose nodes by `constraint` in set-resources, or a partition that has one kind")
         return told
 
     def used(self) -> list[Partition]:
@@ -92,7 +100,7 @@ def partitions(told: str) -> list[Partition]:
     found: dict[str, Partition] = {}
     for line in filter(None, map(str.strip, told.splitlines())):
         name, limit, nodes, cpus, memory, gres = line.split("|")
-        cards = tuple(re.findall(r"gpu:(?:([A-Za-z][\w.-]*):)?\d+", gres))
+        cards = kinds_of_cards(gres)
         one = Partition(
             name.rstrip("*"), name.endswith("*"), minutes(limit), int(nodes), _number(cpus), _number(memory), cards
         )
@@ -103,6 +111,13 @@ def partitions(told: str) -> list[Partition]:
             one = Partition(one.name, one.default, one.minutes, before.nodes + one.nodes, *least, kinds)
         found[one.name] = one
     return list(found.values())
+
+
+def kinds_of_cards(gres: str) -> tuple[str, ...]:
+    """The kinds of `gpu:a100:4(S:0-1),gpu:2080ti:1,tmpfs:1`; a card without a kind is an empty word."""
+    words = [one.strip().split(":") for one in re.sub(r"\([^)]*\)", "", gres).split(",")]
+    cards = [word for word in words if word[0] == "gpu" and word[-1] != "0"]
+    return tuple(word[1] if len(word) > 1 and not (len(word) == 2 and word[1].isdigit()) else "" for word in cards)
 
 
 def minutes(limit: str) -> float | None:

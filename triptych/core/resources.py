@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +19,8 @@ AROUND_MB = 400
 ROW_MB = 0.002
 #: Names in the profile's `default-resources` -> the resource that jobs on a card get from it.
 ON_CARDS = {"gpu_partition": "slurm_partition", "gpu_type": "gpu_model", "gpu_gres": "gres"}
+#: What the executor takes as `gpu_model`: a kind with a hyphen ends each job when it is submitted.
+KIND = re.compile(r"[A-Za-z0-9_.]+")
 
 Value = Callable[..., Any] | float | None
 
@@ -148,3 +152,18 @@ def site(default_resources: Any) -> dict[str, str]:
         return {}
     names = {*ON_CARDS, *ON_CARDS.values()} & set(default_resources)
     return {name: str(default_resources[name].raw) for name in names}
+
+
+def site_or_exit(default_resources: Any) -> dict[str, str]:
+    """`site`, for the Snakefile: what no job could be submitted with goes to the terminal, and Snakemake stops."""
+    found = site(default_resources)
+    told = ""
+    if "gpu_type" in found and "gpu_gres" in found:
+        # The executor would ask for both, and for no card of the kind: `--gres=gpu:1 --gpus=a100:0`.
+        told = f"gpu_type and gpu_gres are both set; write gpu_gres: gpu:{found['gpu_type']}:1 alone, or gpu_type alone"
+    elif (kind := found.get("gpu_type")) and not KIND.fullmatch(kind):
+        told = f"gpu_type: {kind}: the executor takes letters, digits, _ and . alone; take `constraint`"
+    if told:
+        print(f"Nothing was run: default-resources of the profile: {told}", file=sys.stderr)
+        sys.exit(1)
+    return found
