@@ -75,7 +75,60 @@ def test_the_longest_pause_is_the_executors_and_the_profile_fits():
 
 
 def test_a_short_limit_of_time_is_told():
-    site = Site(partitions("debug*|30:00|2|8|16000|(null)\n"))
+    site = Site(partitions("debug*|up|30:00|2|8|16000|(null)\n"))
     (found,) = doctor_slurm._limit(site)
     assert (found.level, found.told) == ("optional", "at most 30 minutes in debug")
-    assert not list(doctor_slurm._limit(Site(partitions("main*|8:00:00|2|8|16000|(null)\n"))))
+    assert not list(doctor_slurm._limit(Site(partitions("main*|up|8:00:00|2|8|16000|(null)\n"))))
+
+
+#: A site of three partitions that answers on all but `sbatch`.
+SITE = {
+    "sinfo": "echo 'motd'; echo 'main*|up|8:00:00|2|8|16000|(null)'; echo 'a|up|8:00:00|2|8|16000|gpu:h100:2'; "
+    "echo 'b|up|8:00:00|2|8|16000|gpu:a100:2'",
+    "sacct": "exit 1",
+    "scontrol": "echo 'MinJobAge = 300 sec'; echo 'PreemptMode = REQUEUE'",
+}
+
+
+def test_a_trial_that_is_refused_tells_what_to_name_and_marks_what_was_not_tried(monkeypatch, tmp_path):
+    programs(tmp_path, monkeypatch, **SITE, sbatch="echo 'sbatch: error: Invalid account' >&2; exit 1")
+    site = Site(accounts=["lab"])
+    found = {one.what: one for one in doctor_slurm.examine(site, tmp_path)}
+    assert found["trial job"].level == "missing" and found["trial job"].told == "sbatch: error: Invalid account"
+    assert "--partition, --account or --qos" in found["trial job"].advice
+    assert "  slurm_account: lab    # not tried" in site.lines() and site.status == "squeue"
+
+
+def test_a_partition_that_is_not_there_is_told_before_any_job(monkeypatch, tmp_path):
+    programs(tmp_path, monkeypatch, **SITE, sbatch="touch submitted")
+    monkeypatch.chdir(tmp_path)
+    found = list(doctor_slurm.examine(Site(partition="gone"), tmp_path))[-1]
+    assert found.level == "missing" and found.told == "gone is not among those that take jobs (main, a, b)"
+    assert not (tmp_path / "submitted").exists()
+
+
+def test_partitions_with_cards_are_tried_in_turn(monkeypatch, tmp_path):
+    refuses = 'case "$*" in *--partition=b*--gres*|*--gres*--partition=b*) ;; *) echo "not for you" >&2; exit 1 ;; esac'
+    programs(tmp_path, monkeypatch, **SITE, sbatch=refuses)
+    site = Site(
+        partitions(
+            "main*|up|8:00:00|2|8|16000|(null)\na|up|8:00:00|2|8|16000|gpu:h100:2\nb|up|8:00:00|2|8|16000|gpu:a100:2\n"
+        )
+    )
+    assert doctor_slurm._find_cards(site) == ""
+    assert (site.with_cards.name, site.card_syntax) == ("b", "gres")
+    assert "  gpu_partition: b" in site.lines() and "  gpu_gres: gpu:a100:1" in site.lines()
+    programs(tmp_path, monkeypatch, sbatch="echo no >&2; exit 1")
+    assert doctor_slurm._find_cards(site) == "a: no; b: no"
+
+
+def test_jobs_that_are_cancelled_to_make_room_are_told(monkeypatch, tmp_path):
+    site = Site(partitions("main*|up|8:00:00|2|8|16000|(null)\n"))
+    own = (
+        'case "$*" in *partition*) echo "PartitionName=main PreemptMode=OFF" ;; *) echo "PreemptMode = CANCEL" ;; esac'
+    )
+    programs(tmp_path, monkeypatch, scontrol="echo 'PreemptMode             = CANCEL'")
+    (found,) = doctor_slurm._preemption(site)
+    assert found.level == "optional" and "in main a job that makes room" in found.told
+    programs(tmp_path, monkeypatch, scontrol=own)
+    assert not list(doctor_slurm._preemption(site))

@@ -12,6 +12,8 @@ from triptych.core.resources import KIND
 #: longer after each round in which nothing ends, up to 180 whatever it begins with, and waits without end for a job
 #: that was forgotten in between; the rest is for the question itself.
 REMEMBERED = 240
+#: What `sinfo` is asked: name, whether it takes jobs, limit, number of nodes, processors, MB, cards.
+SINFO = "%P|%a|%l|%D|%c|%m|%G"
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,10 @@ class Partition:
 
 @dataclass
 class Site:
-    """What was found of a site; `lines` are the profile's that follow from it."""
+    """What was found of a site; `lines` are the profile's that follow from it.
+
+    `partition` and `qos` are what the user named for the trial, if anything; a named account is the first of all.
+    """
 
     partitions: list[Partition] = field(default_factory=list)
     accounts: list[str] = field(default_factory=list)
@@ -38,28 +43,47 @@ class Site:
     unsafe: str = ""
     #: `gpu`, `gres`, or None where no job gets a card.
     card_syntax: str | None = None
+    #: The partition that took a job on a card; the first that has any where none was asked.
+    card_partition: str = ""
+    partition: str = ""
+    qos: str = ""
+    #: Whether SLURM took the trial job.
+    tried: bool = True
 
     @property
     def common(self) -> Partition | None:
-        """The partition of jobs without a card: the site's default, or the first."""
+        """The partition of jobs without a card: the one that was named, the site's default, or the first."""
+        named = [one for one in self.partitions if one.name == self.partition]
+        if self.partition:
+            return (named or [None])[0]
         listed = [one for one in self.partitions if one.default] or [one for one in self.partitions if not one.cards]
         return (listed or self.partitions or [None])[0]
 
+    def have_cards(self) -> list[Partition]:
+        """Partitions that have cards, in the order in which jobs on cards try them.
+
+        One that was named comes first, the site's default last: most sites keep cards in a partition of their own.
+        """
+        listed = [one for one in self.partitions if one.cards]
+        return sorted(listed, key=lambda one: (one.name != self.partition, one is self.common))
+
     @property
     def with_cards(self) -> Partition | None:
-        """The partition of jobs on cards: one of its own before the common one."""
-        listed = [one for one in self.partitions if one.cards]
-        own = [one for one in listed if one is not self.common]
-        return (own or listed or [None])[0]
+        """The partition of jobs on cards."""
+        listed = self.have_cards()
+        return next((one for one in listed if one.name == self.card_partition), listed[0] if listed else None)
 
     def lines(self) -> list[str]:
         """Lines of profiles/slurm/config.yaml."""
         told = [f"slurm-status-command: {self.status}" + (f"    # not safe: {self.unsafe}" if self.unsafe else "")]
         told += ["default-resources:", "  runtime: 30", "  mem_mb: 1000"]
+        mark = "" if self.tried else "    # not tried"
         if self.common:
-            told.append(f"  slurm_partition: {self.common.name}")
+            told.append(f"  slurm_partition: {self.common.name}{mark}")
         if self.accounts:
-            told.append(f"  slurm_account: {self.accounts[0]}")
+            told.append(f"  slurm_account: {self.accounts[0]}{mark}")
+        if self.qos:
+            told.append(f"  qos: {self.qos}{mark}")
         if self.with_cards and self.card_syntax:
             told.append(f"  gpu_partition: {self.with_cards.name}")
             every = [kind for kind in self.with_cards.cards if kind]
@@ -96,10 +120,16 @@ class Site:
 
 
 def partitions(told: str) -> list[Partition]:
-    """What `sinfo -o %P|%l|%D|%c|%m|%G` tells: a line for each partition and kind of node."""
+    """What `sinfo -o SINFO` tells, a line for each partition and kind of node, of the partitions that take jobs.
+
+    Lines of another form are passed by: some sites print a greeting.
+    """
     found: dict[str, Partition] = {}
-    for line in filter(None, map(str.strip, told.splitlines())):
-        name, limit, nodes, cpus, memory, gres = line.split("|")
+    for line in map(str.strip, told.splitlines()):
+        words = line.split("|")
+        if len(words) != len(SINFO.split("|")) or not words[3].isdecimal() or words[1] != "up":
+            continue
+        name, _, limit, nodes, cpus, memory, gres = words
         cards = kinds_of_cards(gres)
         one = Partition(
             name.rstrip("*"), name.endswith("*"), minutes(limit), int(nodes), _number(cpus), _number(memory), cards
