@@ -1,8 +1,10 @@
 """Lines for the profile and the study that follow from what SLURM tells of its partitions."""
 
 import pytest
+import yaml
+from snakemake.resources import Resources
 
-from triptych.commands.doctor_site import Partition, Site, kinds_of_cards, minutes, partitions
+from triptych.commands.doctor_site import Partition, Site, kinds_of_cards, minutes, partitions, quoted
 
 SINFO = """short*|up|4:00:00|40|64+|256000|(null)
 long|up|14-00:00:00|20|64+|256000+|(null)
@@ -101,3 +103,31 @@ def test_what_was_named_for_the_trial_comes_first():
     assert Site(partitions(SINFO), partition="nowhere").common is None
     assert [one.name for one in Site(partitions(SINFO)).have_cards()] == ["accel", "plain"]
     assert [one.name for one in Site(partitions(SINFO), partition="plain").have_cards()] == ["plain", "accel"]
+
+
+NAMES = [
+    "main",
+    "gpu-long",
+    "all",
+    "input",
+    "attempt",
+    "lookup",
+    "min-max",
+    "max.x",
+    "7",
+    "2080ti",
+    "1e5",
+    "on",
+    "None",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_is_what_snakemake_makes_of_its_line(name):
+    """As the profile's line and as jobs get it: names of Python's and of YAML's would be something else."""
+    line = f"slurm_partition: {quoted(name)}"
+    read = yaml.safe_load(line)["slurm_partition"]
+    kept = Resources.parse([f"slurm_partition={read}"], allow_expressions=True)["slurm_partition"]
+    context = {"input": ["x"], "attempt": 1, "threads": 1, "rulename": "r", "async_run": None}
+    assert kept.evaluate("w", **context).value == name
+    assert (line == f"slurm_partition: {name}") == (name in ("main", "gpu-long"))

@@ -121,6 +121,8 @@ def test_the_profiles_words_are_read_as_snakemake_keeps_them():
 
     kept = Given.parse(["gpu_gres=gpu:a100:1", "slurm_partition=main", "mem_mb=600"], allow_expressions=True)
     assert site(kept) == {"gpu_gres": "gpu:a100:1", "slurm_partition": "main"} and site(None) == {}
+    quoted = Given.parse(["slurm_partition='all'", 'gpu_partition="input"'], allow_expressions=True)
+    assert site(quoted) == {"slurm_partition": "all", "gpu_partition": "input"}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from dataclasses import dataclass, field
 
@@ -12,6 +13,10 @@ from triptych.core.resources import KIND
 #: longer after each round in which nothing ends, up to 180 whatever it begins with, and waits without end for a job
 #: that was forgotten in between; the rest is for the question itself.
 REMEMBERED = 240
+#: Names that Snakemake sets for values of `default-resources`, beside Python's and its own functions.
+EVALUATED = ("wildcards", "input", "attempt", "threads", "system_tmpdir", "shutil", "async_run")
+#: Words that YAML takes for something else than text.
+YAML_WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
 #: What `sinfo` is asked: name, whether it takes jobs, limit, number of nodes, processors, MB, cards.
 SINFO = "%P|%a|%l|%D|%c|%m|%G"
 
@@ -79,22 +84,22 @@ class Site:
         told += ["default-resources:", "  runtime: 30", "  mem_mb: 1000"]
         mark = "" if self.tried else "    # not tried"
         if self.common:
-            told.append(f"  slurm_partition: {self.common.name}{mark}")
+            told.append(f"  slurm_partition: {quoted(self.common.name)}{mark}")
         if self.accounts:
-            told.append(f"  slurm_account: {self.accounts[0]}{mark}")
+            told.append(f"  slurm_account: {quoted(self.accounts[0])}{mark}")
         if self.qos:
-            told.append(f"  qos: {self.qos}{mark}")
+            told.append(f"  qos: {quoted(self.qos)}{mark}")
         if self.with_cards and self.card_syntax:
-            told.append(f"  gpu_partition: {self.with_cards.name}")
+            told.append(f"  gpu_partition: {quoted(self.with_cards.name)}")
             every = [kind for kind in self.with_cards.cards if kind]
             kinds = [kind for kind in every if KIND.fullmatch(kind)]
             other = [kind for kind in every if kind not in kinds]
             if self.card_syntax == "gres":
                 told.append(f"  gpu_gres: {':'.join(['gpu', *kinds[:1], '1'])}")
             elif len(kinds) > 1:
-                told.append(f"  gpu_type: {kinds[0]}    # or {', '.join(kinds[1:])}")
+                told.append(f"  gpu_type: {quoted(kinds[0])}    # or {', '.join(kinds[1:])}")
             elif len(every) > 1 and kinds:
-                told.append(f"  gpu_type: {kinds[0]}")
+                told.append(f"  gpu_type: {quoted(kinds[0])}")
             if other:
                 told.append(f"  # {', '.join(other)}: the executor takes no such name of a kind; where it matters,")
                 told.append("  # choose nodes by `constraint` in set-resources, or a partition that has one kind")
@@ -117,6 +122,20 @@ class Site:
         most = [f"max_mem_mb: {memory}"] if memory else []
         most += [f"max_runtime: {minutes:g}"] if minutes else []
         return ["resources:", f"  every: {{{', '.join(most)}}}"] if most else []
+
+
+def quoted(name: str) -> str:
+    """A name as a value of `default-resources`: Snakemake evaluates those, so that `all` would be Python's function.
+
+    What no program can take for something else stays as it is, for those who read it.
+    """
+    from snakemake import ioutils
+
+    known: dict[str, object] = dict.fromkeys(EVALUATED) | vars(builtins)
+    ioutils.register_in_globals(known)
+    words = re.split(r"[-.]", name)
+    plain = re.fullmatch(r"[A-Za-z][\w.-]*", name) and not [word for word in words if word in known]
+    return name if plain and name.lower() not in YAML_WORDS else f"\"'{name}'\""
 
 
 def partitions(told: str) -> list[Partition]:

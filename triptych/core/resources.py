@@ -151,7 +151,12 @@ def site(default_resources: Any) -> dict[str, str]:
     if default_resources is None:
         return {}
     names = {*ON_CARDS, *ON_CARDS.values()} & set(default_resources)
-    return {name: str(default_resources[name].raw) for name in names}
+    return {name: _unquoted(str(default_resources[name].raw)) for name in names}
+
+
+def _unquoted(text: str) -> str:
+    """What Snakemake makes of a quoted text: quotes keep it from evaluating names such as `all`."""
+    return text[1:-1] if re.fullmatch(r"'[^'\\]*'|\"[^\"\\]*\"", text) else text
 
 
 def site_or_exit(default_resources: Any) -> dict[str, str]:
