@@ -74,6 +74,31 @@ def test_no_attempt_asks_for_more_than_a_node_has():
     assert (asked(needs, "mem_mb", 4), asked(needs, "runtime", 4)) == (6000, 90)
 
 
+def test_a_limit_below_what_jobs_are_known_to_need_is_told_once_a_rule():
+    told = []
+    needs = Needs({"every": Resources(max_mem_mb=6000)}, 0, tell=told.append)
+    model = needs("embed_shard", mem_mb=lambda wildcards: 9000)
+    assert asked(model, "mem_mb") == asked(model, "mem_mb", 2) == 6000
+    asked(needs("probe_media"), "mem_mb", 3)
+    assert told == [
+        f"note: jobs of embed_shard need {9000 + AROUND_MB} MB, and max_mem_mb in the study gives them 6000"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *((key, float("inf")) for key in Resources.model_fields if key != "local"),
+        *((key, 1e12) for key in Resources.model_fields if key != "local"),
+        ("runtime", float("nan")),
+        ("mem_mb_video", float("nan")),
+    ],
+)
+def test_numbers_beyond_any_site_are_faults_of_the_study(key, value):
+    with pytest.raises(StudyError, match=f"resources.every.{key}"):
+        parse_study({"study": "x", "corpus": "v.csv", "resources": {"every": {key: value}}}, "study.yaml")
+
+
 def test_threads_come_from_the_study_then_the_rule_then_the_table():
     def own(wildcards):
         return 4

@@ -120,7 +120,7 @@ class Site:
         memory = min((one.memory_mb for one in self.used() if one.memory_mb >= LEAST_MB), default=None)
         minutes = self.most_minutes()
         most = [f"max_mem_mb: {memory}"] if memory else []
-        most += [f"max_runtime: {minutes:g}"] if minutes else []
+        most += [f"max_runtime: {minutes:.10g}"] if minutes else []
         return ["resources:", f"  every: {{{', '.join(most)}}}"] if most else []
 
 

@@ -34,12 +34,19 @@ class Needs:
         site: the profile's `default-resources` as text: `gpu_partition`, `gpu_type` and `gpu_gres` are for jobs on
             cards alone, the others stay what jobs without a card have.
         rows: of the table.
+        tell: told once of each rule whose jobs get less memory than they are known to need.
     """
 
     def __init__(
-        self, given: Mapping[str, Resources], gpus: int, site: Mapping[str, str] | None = None, rows: int = 0
+        self,
+        given: Mapping[str, Resources],
+        gpus: int,
+        site: Mapping[str, str] | None = None,
+        rows: int = 0,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
-        self.given, self.gpus, self.site, self.rows = given, gpus, dict(site or {}), rows
+        self.given, self.gpus, self.site, self.rows, self.tell = given, gpus, dict(site or {}), rows, tell
+        self._cut: set[str] = set()
 
     def row(self, rule: str) -> Resources:
         """What jobs of a rule ask for, complete: the rule's own entry, then `every`, then the table."""
@@ -80,13 +87,23 @@ class Needs:
             least = row.mem_mb + row.mem_mb_video * _count(videos, wildcards)
             if known and mem_mb is not None:
                 least = max(least, _value(mem_mb, wildcards) + AROUND_MB)
-            return _grown(max(least, LEAST_MB) + int(ROW_MB * self.rows), attempt, row.max_mem_mb)
+            needed = max(least, LEAST_MB) + int(ROW_MB * self.rows)
+            if not row.local:
+                self._tell_cut(rule, needed, row.max_mem_mb)
+            return _grown(needed, attempt, row.max_mem_mb)
 
         def minutes(wildcards, attempt):
             return _grown(row.runtime + row.runtime_video * _count(videos, wildcards), attempt, row.max_runtime)
 
         asked = {"mem_mb": memory, "runtime": minutes, **more}
         return asked | (self._cards(gpu) if gpu is not None else {})
+
+    def _tell_cut(self, rule: str, needed: float, most: int | None) -> None:
+        if self.tell and most is not None and needed > most and rule not in self._cut:
+            self._cut.add(rule)
+            self.tell(
+                f"note: jobs of {rule} need {math.ceil(needed)} MB, and max_mem_mb in the study gives them {most}"
+            )
 
     def _cards(self, gpu: Value) -> dict[str, Any]:
         """The card of a job, and what a site wants of jobs on cards alone."""
