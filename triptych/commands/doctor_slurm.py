@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from triptych.commands.doctor import Finding, version_of
+from triptych.commands.doctor import Finding, standing, version_of
 from triptych.commands.doctor_node import HOSTS
 from triptych.commands.doctor_site import REMEMBERED, SINFO, Partition, Site, partitions
 
@@ -108,8 +108,7 @@ def _accounts(site: Site) -> Iterator[Finding]:
 
 def _locks(folder: Path) -> Iterator[Finding]:
     """Whether the file system of the results has locks: each artefact's writer holds one."""
-    while not folder.exists():
-        folder = folder.parent
+    folder = standing(folder)
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".triptych-lock.") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -121,14 +120,12 @@ def _locks(folder: Path) -> Iterator[Finding]:
             "two runs at once are not held apart there; end one before the other is started",
         )
     else:
-        yield Finding("ok", "locks", f"flock works in {folder.resolve()}")
+        yield Finding("ok", "locks", f"flock works in {folder}")
 
 
 def _trial(site: Site, folder: Path, wait: float) -> Iterator[Finding]:
     """A job on a node, one on a card, and who tells how they stand."""
-    while not folder.exists():
-        folder = folder.parent
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".triptych-doctor.") as shared:
+    with tempfile.TemporaryDirectory(dir=standing(folder), prefix=".triptych-doctor.") as shared:
         job, told = _job(site, Path(shared), wait)
         if job is None:
             site.tried = False
