@@ -378,7 +378,7 @@ def doctor(
         advice = f"  -> {finding.advice}" if finding.advice else ""
         typer.echo(f"{mark}  {finding.what}: {finding.told}{advice}")
         failed = failed or finding.level == "missing"
-    if site.partitions:
+    if site.common:
         for what, lines in (("profiles/slurm/config.yaml", site.lines()), ("your study file", site.study_lines())):
             if lines:
                 typer.echo("\n".join(["", f"Lines for {what} (replace these keys):", *lines]))

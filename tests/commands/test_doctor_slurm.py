@@ -10,7 +10,9 @@ import pytest
 import snakemake_executor_plugin_slurm as plugin
 import yaml
 from support import CHECKOUT
+from typer.testing import CliRunner
 
+from triptych.cli import app
 from triptych.commands import doctor_slurm
 from triptych.commands.doctor_site import REMEMBERED, Site, partitions
 
@@ -105,6 +107,8 @@ def test_a_partition_that_is_not_there_is_told_before_any_job(monkeypatch, tmp_p
     found = list(doctor_slurm.examine(Site(partition="gone"), tmp_path))[-1]
     assert found.level == "missing" and found.told == "gone is not among those that take jobs (main, a, b)"
     assert not (tmp_path / "submitted").exists()
+    ran = CliRunner().invoke(app, ["doctor", "--slurm", "--partition", "gone"])
+    assert ran.exit_code == 1 and "gone is not among" in ran.output and "Lines for" not in ran.output
 
 
 def test_partitions_with_cards_are_tried_in_turn(monkeypatch, tmp_path):
