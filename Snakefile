@@ -55,9 +55,15 @@ CLUSTER = resources.on_cluster(workflow)
 GPUS = device.wanted(STUDY.gpus, CLUSTER)
 workflow.register_resource("gpu", GPUS)
 workflow.register_resource("cards", GPUS)
-SITE = resources.site(workflow.resource_settings.default_resources)
+SITE = resources.site_or_exit(workflow.resource_settings.default_resources)
 #: What each rule's jobs ask for: `resources: **NEEDS("rule", ...)`.
-NEEDS = resources.Needs(STUDY.resources, GPUS, SITE, rows=len(PLAN.rows))
+NEEDS = resources.Needs(
+    STUDY.resources,
+    GPUS,
+    SITE,
+    rows=len(PLAN.rows),
+    tell=begin.told if workflow.is_main_process and CLUSTER else None,
+)
 
 
 wildcard_constraints:

@@ -9,6 +9,7 @@ own after a first shard: results/STUDY/benchmarks/RULE/SHARD.tsv has the seconds
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass
 
@@ -131,18 +132,30 @@ def _stage(name: str, told: list[float]) -> str:
     return f"  {name:<20}{jobs:>7,.0f}{files:>12,.0f}{size:>9.3f}{cpu:>9,.0f}{card:>8,.0f}"
 
 
-def main() -> None:
-    """Print the table."""
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    if sys.argv[1] == "stages":
-        videos, minutes, shards, cards = ([float(word) for word in sys.argv[2:]] + [0.0])[:4]
+def main(words: list[str]) -> None:
+    """Print the table, or how the program is called."""
+    by_stage = words[:1] == ["stages"]
+    given = _numbers(words[1:] if by_stage else words)
+    if not (3 if by_stage else 1) <= len(given) <= 4:
+        sys.exit(__doc__.split("\n\n")[1])
+    if by_stage:
+        videos, minutes, shards, cards = [*given, 0.0][:4]
         print("\n".join(stages(int(videos), minutes, int(shards), int(cards))))
         return
-    given = [float(word) for word in sys.argv[1:]]
     videos, minutes, jobs, cards = given + [5.0, 100.0, 0.0][len(given) - 1 :]
     print("\n".join(table(int(videos), minutes, int(jobs), int(cards))))
 
 
+def _numbers(words: list[str]) -> list[float]:
+    """The numbers of a command line; nothing where a word is none, or there are no videos, jobs or shards."""
+    try:
+        found = [float(word) for word in words]
+    except ValueError:
+        return []
+    counted = [one for place, one in enumerate(found) if place in (0, 2)]
+    fits = all(math.isfinite(one) and one >= 0 for one in found) and all(one >= 1 for one in counted)
+    return found if fits else []
+
+
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

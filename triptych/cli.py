@@ -351,12 +351,18 @@ def doctor(
     wait: Annotated[
         float, typer.Option(help="With --slurm: seconds in which a trial job must run.", metavar="SECONDS", min=1)
     ] = 120.0,
+    partition: Annotated[
+        str, typer.Option(help="With --slurm: try this partition, not the site's default.", metavar="NAME")
+    ] = "",
+    account: Annotated[str, typer.Option(help="With --slurm: charge this account.", metavar="NAME")] = "",
+    qos: Annotated[str, typer.Option(help="With --slurm: ask for this quality of service.", metavar="NAME")] = "",
 ) -> None:
     """Tell what of this machine can be used: decoders, encoders, weights, extras, graphics card, disk.
 
     \b
     triptych doctor
     triptych doctor --slurm
+    triptych doctor --slurm --partition short --account lab
 
     Ends with 1 when something is missing that the workflow cannot do without.
     """  # noqa: D301
@@ -364,7 +370,7 @@ def doctor(
     from triptych.commands import doctor_slurm
     from triptych.commands.doctor_site import Site
 
-    site = Site()
+    site = Site(accounts=[account] if account else [], partition=partition, qos=qos)
     folder = _results(configfile)
     failed = False
     for finding in doctor_slurm.examine(site, folder, wait) if slurm else command.examine(folder):
@@ -372,9 +378,10 @@ def doctor(
         advice = f"  -> {finding.advice}" if finding.advice else ""
         typer.echo(f"{mark}  {finding.what}: {finding.told}{advice}")
         failed = failed or finding.level == "missing"
-    if site.partitions:
+    if site.common:
         for what, lines in (("profiles/slurm/config.yaml", site.lines()), ("your study file", site.study_lines())):
-            typer.echo("\n".join(["", f"Lines for {what}:", *lines]))
+            if lines:
+                typer.echo("\n".join(["", f"Lines for {what} (replace these keys):", *lines]))
     if failed:
         raise typer.Exit(1)
 

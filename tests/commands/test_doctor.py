@@ -38,3 +38,9 @@ def test_where_weights_are_looked_for(tmp_path, monkeypatch):
     (tmp_path / "models.lock").write_text("{")
     (damaged,) = [finding for finding in doctor._weights() if finding.level != "ok"]
     assert "models.lock is damaged" in damaged.told
+
+
+def test_a_folder_that_is_not_there_stands_for_the_nearest_one_above(tmp_path, monkeypatch):
+    assert doctor.standing(tmp_path / "not" / "there") == tmp_path and doctor.standing(tmp_path) == tmp_path
+    monkeypatch.chdir(tmp_path)
+    assert doctor.standing("results/x") == tmp_path

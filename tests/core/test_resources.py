@@ -10,7 +10,7 @@ import pytest
 from support import CHECKOUT
 
 from triptych.core.config.resources import LEAST_MB, TABLE, Resources
-from triptych.core.resources import AROUND_MB, Needs, notice, site
+from triptych.core.resources import AROUND_MB, KIND, Needs, notice, site, site_or_exit
 from triptych.core.study import StudyError, parse_study
 
 WILD = SimpleNamespace(encoder="clip", shard="1")
@@ -74,6 +74,31 @@ def test_no_attempt_asks_for_more_than_a_node_has():
     assert (asked(needs, "mem_mb", 4), asked(needs, "runtime", 4)) == (6000, 90)
 
 
+def test_a_limit_below_what_jobs_are_known_to_need_is_told_once_a_rule():
+    told = []
+    needs = Needs({"every": Resources(max_mem_mb=6000)}, 0, tell=told.append)
+    model = needs("embed_shard", mem_mb=lambda wildcards: 9000)
+    assert asked(model, "mem_mb") == asked(model, "mem_mb", 2) == 6000
+    asked(needs("probe_media"), "mem_mb", 3)
+    assert told == [
+        f"note: jobs of embed_shard need {9000 + AROUND_MB} MB, and max_mem_mb in the study gives them 6000"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *((key, float("inf")) for key in Resources.model_fields if key != "local"),
+        *((key, 1e12) for key in Resources.model_fields if key != "local"),
+        ("runtime", float("nan")),
+        ("mem_mb_video", float("nan")),
+    ],
+)
+def test_numbers_beyond_any_site_are_faults_of_the_study(key, value):
+    with pytest.raises(StudyError, match=f"resources.every.{key}"):
+        parse_study({"study": "x", "corpus": "v.csv", "resources": {"every": {key: value}}}, "study.yaml")
+
+
 def test_threads_come_from_the_study_then_the_rule_then_the_table():
     def own(wildcards):
         return 4
@@ -121,6 +146,36 @@ def test_the_profiles_words_are_read_as_snakemake_keeps_them():
 
     kept = Given.parse(["gpu_gres=gpu:a100:1", "slurm_partition=main", "mem_mb=600"], allow_expressions=True)
     assert site(kept) == {"gpu_gres": "gpu:a100:1", "slurm_partition": "main"} and site(None) == {}
+    quoted = Given.parse(["slurm_partition='all'", 'gpu_partition="input"'], allow_expressions=True)
+    assert site(quoted) == {"slurm_partition": "all", "gpu_partition": "input"}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["gpu_type=a100", "gpu_gres=gpu:1"], "write gpu_gres: gpu:a100:1 alone, or gpu_type alone"),
+        (["gpu_type=a100-sxm4-80gb"], "gpu_type: a100-sxm4-80gb: the executor takes letters"),
+    ],
+)
+def test_what_no_job_on_a_card_could_be_submitted_with_ends_the_run_before_any(given, told, capsys):
+    from snakemake.resources import Resources as Given
+
+    with pytest.raises(SystemExit):
+        site_or_exit(Given.parse(given, allow_expressions=True))
+    assert "Nothing was run" in (said := capsys.readouterr().err) and told in said
+    assert site_or_exit(Given.parse(["gpu_type=2080ti"], allow_expressions=True)) == {"gpu_type": "2080ti"}
+
+
+@pytest.mark.parametrize("kind", ["a100", "2080ti", "1g.10gb", "a100_3g.20gb", "a100-sxm4-80gb", "rtx 6000", "a+"])
+def test_a_kind_of_card_is_what_the_executor_takes(kind):
+    from snakemake_executor_plugin_slurm.utils import WorkflowError, set_gres_string
+
+    job = SimpleNamespace(resources={"gpu": 1, "gpu_model": kind})
+    if KIND.fullmatch(kind):
+        assert set_gres_string(job) == f" --gpus={kind}:1"
+    else:
+        with pytest.raises(WorkflowError):
+            set_gres_string(job)
 
 
 def test_a_job_a_video_is_told_before_a_run_on_a_cluster():

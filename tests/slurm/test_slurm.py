@@ -62,7 +62,7 @@ def test_the_doctor_tries_the_site(cluster, tmp_path):
     assert ran.returncode == 0, ran.stdout + ran.stderr
     # The binary sacct is there and answers nothing; Snakemake would ask it for ever.
     assert "squeue, which remembers ended jobs for 600 s (sacct: Slurm accounting storage is disabled)" in ran.stdout
-    told, lines = ran.stdout.split("Lines for profiles/slurm/config.yaml:\n")
+    told, lines = ran.stdout.split("Lines for profiles/slurm/config.yaml (replace these keys):\n")
     for what in ("trial job: ran on n", "step inside a job: runs", "graphics cards: --gpus=1 in cards gives"):
         assert what in told
     profile = yaml.safe_load(lines.split("\n\n")[0])

@@ -183,9 +183,7 @@ def _gpu() -> Iterator[Finding]:
 
 
 def _space(folder: Path | str) -> Iterator[Finding]:
-    place = Path(folder).resolve()
-    while not place.exists():
-        place = place.parent
+    place = standing(folder)
     free = shutil.disk_usage(place).free / 1e9
     advice = "" if free >= LEAST_DISK else "downloads and results may fill it; set `media_dir` and `results` elsewhere"
     yield Finding("ok" if free >= LEAST_DISK else "optional", "disk", f"{free:.1f} GB free in {place}", advice)
@@ -196,6 +194,12 @@ def _space(folder: Path | str) -> Iterator[Finding]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     yield Finding("ok" if fits else "optional", "memory", f"{memory:.1f} GB", "" if fits else "use --cores 1")
     yield Finding("ok", "processors", str(cores))
+
+
+def standing(folder: Path | str) -> Path:
+    """The folder itself, or the nearest one above it that is there: results may not have been made yet."""
+    place = Path(folder).resolve()
+    return next(one for one in (place, *place.parents) if one.exists())
 
 
 def version_of(package: str) -> str | None:

@@ -18,24 +18,33 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from triptych.commands.doctor import Finding, version_of
+from triptych.commands.doctor import Finding, standing, version_of
 from triptych.commands.doctor_node import HOSTS
-from triptych.commands.doctor_site import FIRST_QUESTION, Partition, Site, partitions
+from triptych.commands.doctor_site import REMEMBERED, SINFO, Partition, Site, partitions
 
 PROGRAMS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo")
 #: Less free scratch on a node than this is told (GB).
 LEAST_SCRATCH = 2.0
 SECONDS = 60
+#: A limit of fewer minutes is told: jobs of the media stages and of models ask for an hour and more.
+SHORT = 120
+#: Name of the trial jobs.
+NAME = "triptych-doctor"
+#: How a card is asked for, by the name that the site's lines have for it; some sites know the second alone.
+CARD_OPTIONS = {"gpu": "--gpus=1", "gres": "--gres=gpu:1"}
+#: Advice where SLURM takes no job.
+NAMED, ASK = "--partition, --account or --qos", "ask the site where you may submit jobs"
 
 
 def examine(site: Site, folder: Path | str = ".", wait: float = 120.0) -> Iterator[Finding]:
     """Every check in turn; what is found goes to `site`.
 
     Args:
-        site: filled in.
+        site: filled in; what it names of a partition, an account and a quality of service is used for the trial.
         folder: of the results, which nodes must see.
         wait: seconds in which a trial job must run.
     """
@@ -44,7 +53,7 @@ def examine(site: Site, folder: Path | str = ".", wait: float = 120.0) -> Iterat
     if missing:
         yield Finding("missing", "slurm", f"no {', '.join(missing)} on PATH", "run this where jobs are submitted")
         return
-    asked = _ask("sinfo", "-h", "-o", "%P|%l|%D|%c|%m|%G")
+    asked = _ask("sinfo", "-h", "-o", SINFO)
     if asked.returncode != 0:
         yield Finding("missing", "slurm", _last(asked.stderr), "is SLURM_CONF right, is the controller up?")
         return
@@ -52,6 +61,11 @@ def examine(site: Site, folder: Path | str = ".", wait: float = 120.0) -> Iterat
     site.partitions = partitions(asked.stdout)
     for one in site.partitions:
         yield Finding("ok", f"partition {one.name}", _described(one))
+    if site.common is None:
+        names = ", ".join(one.name for one in site.partitions) or "none"
+        told = f"{site.partition or 'none'} is not among those that take jobs ({names})"
+        yield Finding("missing", "partition", told, "name another with --partition" if site.partitions else ASK)
+        return
     yield from _accounts(site)
     yield from _locks(Path(folder))
     yield from _trial(site, Path(folder), wait)
@@ -73,8 +87,8 @@ def _described(one: Partition) -> str:
 
 
 def _accounts(site: Site) -> Iterator[Finding]:
-    """Accounts that may be charged, the user's default first."""
-    found: list[str] = []
+    """Accounts that may be charged: one that was named first, then the user's default."""
+    found: list[str] = list(site.accounts)
     user = getpass.getuser()
     for command in (
         ["sacctmgr", "-n", "-P", "show", "user", user, "format=defaultaccount"],
@@ -94,8 +108,7 @@ def _accounts(site: Site) -> Iterator[Finding]:
 
 def _locks(folder: Path) -> Iterator[Finding]:
     """Whether the file system of the results has locks: each artefact's writer holds one."""
-    while not folder.exists():
-        folder = folder.parent
+    folder = standing(folder)
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".triptych-lock.") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -107,17 +120,17 @@ def _locks(folder: Path) -> Iterator[Finding]:
             "two runs at once are not held apart there; end one before the other is started",
         )
     else:
-        yield Finding("ok", "locks", f"flock works in {folder.resolve()}")
+        yield Finding("ok", "locks", f"flock works in {folder}")
 
 
 def _trial(site: Site, folder: Path, wait: float) -> Iterator[Finding]:
     """A job on a node, one on a card, and who tells how they stand."""
-    while not folder.exists():
-        folder = folder.parent
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".triptych-doctor.") as shared:
+    with tempfile.TemporaryDirectory(dir=standing(folder), prefix=".triptych-doctor.") as shared:
         job, told = _job(site, Path(shared), wait)
         if job is None:
-            yield Finding("missing", "trial job", told, "docs/cluster.md tells what jobs may need")
+            site.tried = False
+            yield Finding("missing", "trial job", told, f"name what suits with {NAMED}; or {ASK}")
+            yield from _status(site, None)
             return
         seen = _seen(told)
         if seen is None:
@@ -126,12 +139,42 @@ def _trial(site: Site, folder: Path, wait: float) -> Iterator[Finding]:
             yield from _node(seen)
         yield from _status(site, job if seen else None)
         yield from _cards(site, Path(shared), wait if seen else 0.0)
+    yield from _limit(site)
+    yield from _preemption(site)
 
 
-def _options(site: Site, card: list[str]) -> list[str]:
-    place = site.with_cards if card else site.common
+def _limit(site: Site) -> Iterator[Finding]:
+    """A warning where jobs have less time than most of them ask for, as in partitions for debugging."""
+    limit = site.most_minutes()
+    if limit is not None and limit < SHORT:
+        names = ", ".join(one.name for one in site.used() if one.minutes == limit)
+        advice = "name a partition with a longer limit, or take many small shards"
+        yield Finding("optional", "time of jobs", f"at most {limit:g} minutes in {names}", advice)
+
+
+def _preemption(site: Site) -> Iterator[Finding]:
+    """A note where jobs that make room for others are cancelled: the executor waits for SLURM to begin them again."""
+    config = _ask("scontrol", "show", "config").stdout
+    general = re.search(r"^PreemptMode\s*=\s*(\S+)", config, re.MULTILINE)
+    cancelled = []
+    for one in site.used():
+        own = re.search(r"\bPreemptMode=(\S+)", _ask("scontrol", "-o", "show", "partition", one.name).stdout)
+        mode = own or general
+        cancelled += [one.name] if mode and "CANCEL" in mode[1] else []
+    if cancelled:
+        told = (
+            f"PreemptMode=CANCEL: in {', '.join(cancelled)} a job that makes room for another is not put in line again"
+        )
+        advice = (
+            "Snakemake waits for such a job for ever: take what is not preempted, or end the run with Ctrl-C and go on"
+        )
+        yield Finding("optional", "preemption", told, advice)
+
+
+def _options(site: Site, place: Partition | None, card: list[str]) -> list[str]:
     told = ["--time=5", "--mem=600", "--ntasks=1", *card]
     told += [f"--partition={place.name}"] if place else []
+    told += [f"--qos={site.qos}"] if site.qos else []
     return told + ([f"--account={site.accounts[0]}"] if site.accounts else [])
 
 
@@ -140,8 +183,8 @@ def _job(site: Site, shared: Path, wait: float, card: list[str] | None = None) -
     out = shared / f"node{len(list(shared.iterdir()))}.txt"
     command = shlex.join([sys.executable, "-m", "triptych.commands.doctor_node"])
     asked = _ask(
-        *("sbatch", "--parsable", "--job-name=triptych-doctor", f"--output={out}", "--export=ALL"),
-        *(*_options(site, card or []), f"--wrap={command}"),
+        *("sbatch", "--parsable", f"--job-name={NAME}", f"--output={out}", "--export=ALL"),
+        *(*_options(site, site.with_cards if card else site.common, card or []), f"--wrap={command}"),
     )
     if asked.returncode != 0:
         return None, _last(asked.stderr)
@@ -205,8 +248,7 @@ def _status(site: Site, job: str | None) -> Iterator[Finding]:
     if shutil.which("sacct"):
         deadline = time.monotonic() + (15 if job else 0)
         while True:
-            named = ["-j", job] if job else []
-            asked = _ask("sacct", "-X", "-n", "-P", *named, "--format=JobIdRaw,State")
+            asked = _ask(*sacct(NAME))
             listed = job is None or any(line.split("|")[0] == job for line in asked.stdout.splitlines())
             # Accounting learns of a job some seconds late.
             if asked.returncode != 0 or listed or time.monotonic() > deadline:
@@ -219,13 +261,26 @@ def _status(site: Site, job: str | None) -> Iterator[Finding]:
         reason = "does not list the trial job" if asked.returncode == 0 else _last(asked.stderr)
     age = re.search(r"^MinJobAge\s*=\s*(\d+)", _ask("scontrol", "show", "config").stdout, re.MULTILINE)
     remembered = int(age[1]) if age else 0
-    site.status, site.first_question = "squeue", max(1, min(FIRST_QUESTION, remembered // 3))
+    site.status = "squeue"
     told = f"squeue, which remembers ended jobs for {remembered} s (sacct: {reason})"
-    if remembered < 3 * FIRST_QUESTION:
-        # The executor then asks sacct all the same, and nobody answers.
-        yield Finding("optional", "status of jobs", told, "ask the site for a longer MinJobAge, or for accounting")
-    else:
+    if remembered >= REMEMBERED:
         yield Finding("ok", "status of jobs", told)
+        return
+    site.unsafe = f"ended jobs are forgotten after {remembered} s"
+    advice = (
+        "jobs are forgotten before they are asked for; Snakemake would wait for ever: use sacct, or ask the site for "
+        "MinJobAge 300"
+    )
+    yield Finding("missing", "status of jobs", told, advice)
+
+
+def sacct(name: str) -> list[str]:
+    """How the executor asks accounting for the jobs of a name; a site may answer to less, and not to this."""
+    since = f"{datetime.now() - timedelta(days=2):%Y-%m-%dT%H:00}"
+    return [
+        *("sacct", "-X", "--parsable2", "--clusters", "all", "--noheader", "--format=JobIdRaw,State"),
+        *("--starttime", since, "--endtime", "now", "--name", name),
+    ]
 
 
 def _cards(site: Site, shared: Path, wait: float) -> Iterator[Finding]:
@@ -233,17 +288,11 @@ def _cards(site: Site, shared: Path, wait: float) -> Iterator[Finding]:
     if site.with_cards is None:
         yield Finding("optional", "graphics cards", "no partition has any", "everything runs on the CPU")
         return
-    refused = ""
-    for syntax, option in (("gpu", "--gpus=1"), ("gres", "--gres=gpu:1")):
-        asked = _ask("sbatch", "--test-only", *_options(site, [option]), "--wrap=true")
-        if asked.returncode == 0:
-            site.card_syntax = syntax
-            break
-        refused = _last(asked.stderr)
+    refused = _find_cards(site)
     if site.card_syntax is None:
-        yield Finding("optional", "graphics cards", f"{site.with_cards.name}: {refused}", "ask the site for access")
+        yield Finding("optional", "graphics cards", refused, f"name what suits with {NAMED}; or {ASK}")
         return
-    seen = None
+    seen, option = None, CARD_OPTIONS[site.card_syntax]
     if wait:
         _, told = _job(site, shared, wait, [option])
         seen = _seen(told)
@@ -255,6 +304,19 @@ def _cards(site: Site, shared: Path, wait: float) -> Iterator[Finding]:
     told = f"{option} in {site.with_cards.name} gives {', '.join(cards) or 'what nvidia-smi does not list'}"
     advice = "" if cards else f"on {seen['node']} the driver or nvidia-smi is missing (CUDA_VISIBLE_DEVICES: {visible})"
     yield Finding("ok" if cards else "optional", "graphics cards", told, advice)
+
+
+def _find_cards(site: Site) -> str:
+    """Try the partitions with cards in turn, and each way to ask for a card; why none takes a job, or nothing."""
+    refused = []
+    for place in site.have_cards():
+        for syntax, option in CARD_OPTIONS.items():
+            asked = _ask("sbatch", "--test-only", *_options(site, place, [option]), "--wrap=true")
+            if asked.returncode == 0:
+                site.card_partition, site.card_syntax = place.name, syntax
+                return ""
+        refused.append(f"{place.name}: {_last(asked.stderr)}")
+    return "; ".join(refused)
 
 
 def _ask(*command: str) -> subprocess.CompletedProcess[str]:

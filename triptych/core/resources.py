@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +19,8 @@ AROUND_MB = 400
 ROW_MB = 0.002
 #: Names in the profile's `default-resources` -> the resource that jobs on a card get from it.
 ON_CARDS = {"gpu_partition": "slurm_partition", "gpu_type": "gpu_model", "gpu_gres": "gres"}
+#: What the executor takes as `gpu_model`: a kind with a hyphen ends each job when it is submitted.
+KIND = re.compile(r"[A-Za-z0-9_.]+")
 
 Value = Callable[..., Any] | float | None
 
@@ -30,12 +34,19 @@ class Needs:
         site: the profile's `default-resources` as text: `gpu_partition`, `gpu_type` and `gpu_gres` are for jobs on
             cards alone, the others stay what jobs without a card have.
         rows: of the table.
+        tell: told once of each rule whose jobs get less memory than they are known to need.
     """
 
     def __init__(
-        self, given: Mapping[str, Resources], gpus: int, site: Mapping[str, str] | None = None, rows: int = 0
+        self,
+        given: Mapping[str, Resources],
+        gpus: int,
+        site: Mapping[str, str] | None = None,
+        rows: int = 0,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
-        self.given, self.gpus, self.site, self.rows = given, gpus, dict(site or {}), rows
+        self.given, self.gpus, self.site, self.rows, self.tell = given, gpus, dict(site or {}), rows, tell
+        self._cut: set[str] = set()
 
     def row(self, rule: str) -> Resources:
         """What jobs of a rule ask for, complete: the rule's own entry, then `every`, then the table."""
@@ -76,13 +87,23 @@ class Needs:
             least = row.mem_mb + row.mem_mb_video * _count(videos, wildcards)
             if known and mem_mb is not None:
                 least = max(least, _value(mem_mb, wildcards) + AROUND_MB)
-            return _grown(max(least, LEAST_MB) + int(ROW_MB * self.rows), attempt, row.max_mem_mb)
+            needed = max(least, LEAST_MB) + int(ROW_MB * self.rows)
+            if not row.local:
+                self._tell_cut(rule, needed, row.max_mem_mb)
+            return _grown(needed, attempt, row.max_mem_mb)
 
         def minutes(wildcards, attempt):
             return _grown(row.runtime + row.runtime_video * _count(videos, wildcards), attempt, row.max_runtime)
 
         asked = {"mem_mb": memory, "runtime": minutes, **more}
         return asked | (self._cards(gpu) if gpu is not None else {})
+
+    def _tell_cut(self, rule: str, needed: float, most: int | None) -> None:
+        if self.tell and most is not None and needed > most and rule not in self._cut:
+            self._cut.add(rule)
+            self.tell(
+                f"note: jobs of {rule} need {math.ceil(needed)} MB, and max_mem_mb in the study gives them {most}"
+            )
 
     def _cards(self, gpu: Value) -> dict[str, Any]:
         """The card of a job, and what a site wants of jobs on cards alone."""
@@ -147,4 +168,24 @@ def site(default_resources: Any) -> dict[str, str]:
     if default_resources is None:
         return {}
     names = {*ON_CARDS, *ON_CARDS.values()} & set(default_resources)
-    return {name: str(default_resources[name].raw) for name in names}
+    return {name: _unquoted(str(default_resources[name].raw)) for name in names}
+
+
+def _unquoted(text: str) -> str:
+    """What Snakemake makes of a quoted text: quotes keep it from evaluating names such as `all`."""
+    return text[1:-1] if re.fullmatch(r"'[^'\\]*'|\"[^\"\\]*\"", text) else text
+
+
+def site_or_exit(default_resources: Any) -> dict[str, str]:
+    """`site`, for the Snakefile: what no job could be submitted with goes to the terminal, and Snakemake stops."""
+    found = site(default_resources)
+    told = ""
+    if "gpu_type" in found and "gpu_gres" in found:
+        # The executor would ask for both, and for no card of the kind: `--gres=gpu:1 --gpus=a100:0`.
+        told = f"gpu_type and gpu_gres are both set; write gpu_gres: gpu:{found['gpu_type']}:1 alone, or gpu_type alone"
+    elif (kind := found.get("gpu_type")) and not KIND.fullmatch(kind):
+        told = f"gpu_type: {kind}: the executor takes letters, digits, _ and . alone; take `constraint`"
+    if told:
+        print(f"Nothing was run: default-resources of the profile: {told}", file=sys.stderr)
+        sys.exit(1)
+    return found

@@ -140,12 +140,11 @@ def _plural(kind: str) -> str:
 def _range(entry: dict[str, Any]) -> str:
     low, high = entry.get("minimum"), entry.get("maximum")
     if low is not None and high is not None:
-        return f", {low:g} to {high:g}"
+        return f", {low:.10g} to {high:.10g}"
     if low is not None:
-        return f", at least {low:g}"
-    if "exclusiveMinimum" in entry:
-        return f", above {entry['exclusiveMinimum']:g}"
-    return f", at most {high:g}" if high is not None else ""
+        return f", at least {low:.10g}"
+    above = f", above {entry['exclusiveMinimum']:g}" if "exclusiveMinimum" in entry else ""
+    return above + (f", at most {high:.10g}" if high is not None else "")
 
 
 def files() -> dict[Path, str]:

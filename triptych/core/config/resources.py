@@ -8,6 +8,8 @@ from triptych.core.config.section import Section
 
 #: Least memory of any job (MB): the two Snakemakes that stand around a job on a node take most of it.
 LEAST_MB = 600
+#: Most that a job may be given (MB, minutes, processors): beyond any site, so that a slip of the keyboard is told.
+MOST_MB, MOST_MINUTES, MOST_THREADS = 100_000_000, 5_256_000, 4096
 #: Name in the section that stands for all rules.
 EVERY = "every"
 
@@ -19,19 +21,19 @@ class Resources(Section):
     further attempt, after a job that was ended, asks for twice as much as the one before.
     """
 
-    threads: int | None = Field(None, ge=1)
+    threads: int | None = Field(None, ge=1, le=MOST_THREADS)
     """Processors of a job; encoders, transcribers and relabel sections may name their own under `threads`."""
-    mem_mb: int | None = Field(None, ge=LEAST_MB)
+    mem_mb: int | None = Field(None, ge=LEAST_MB, le=MOST_MB)
     """Memory of a job in MB; by default at least what the job's encoder, recogniser or model is known to take."""
-    mem_mb_video: float | None = Field(None, ge=0)
+    mem_mb_video: float | None = Field(None, ge=0, le=MOST_MB, allow_inf_nan=False)
     """Memory in MB for each video of the job."""
-    runtime: float | None = Field(None, gt=0)
+    runtime: float | None = Field(None, gt=0, le=MOST_MINUTES, allow_inf_nan=False)
     """Minutes of a job."""
-    runtime_video: float | None = Field(None, ge=0)
+    runtime_video: float | None = Field(None, ge=0, le=MOST_MINUTES, allow_inf_nan=False)
     """Minutes for each video of the job."""
-    max_mem_mb: int | None = Field(None, ge=LEAST_MB)
+    max_mem_mb: int | None = Field(None, ge=LEAST_MB, le=MOST_MB)
     """Most memory that any attempt asks for: that of the largest node."""
-    max_runtime: float | None = Field(None, gt=0)
+    max_runtime: float | None = Field(None, gt=0, le=MOST_MINUTES, allow_inf_nan=False)
     """Most minutes that any attempt asks for: the partition's limit."""
     local: bool | None = None
     """Run where Snakemake runs, without a job of the cluster."""
