@@ -106,16 +106,17 @@ class Stage:
         }
 
 
-def collect(study: Study, corpus: Corpus, *, disk: bool = True) -> list[Stage]:
+def collect(study: Study, corpus: Corpus, work: status_running.Work, *, disk: bool = True) -> list[Stage]:
     """The stages of a study in their order, each with what is recorded of the rows of the table.
 
     Args:
         study: the study.
         corpus: its table.
+        work: who works in its results now.
         disk: look at the size of each file too, which takes longer than all else.
     """
     stages = _recorded(study, corpus)
-    under_way = status_running.by_stage(Paths.of(study))
+    under_way = work.by_stage()
     for stage in stages:
         stage.running = under_way.get(stage.name, 0)
         if disk:

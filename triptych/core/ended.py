@@ -3,7 +3,7 @@
 results/{study}/.live/failed/*.json
 
 Logs tell why a job stopped, but not that it did and is not mended; Snakemake keeps no note of failures that another
-program could read. Of a job that was killed nobody writes such a record: `live.dead` finds it.
+program could read. Of a job that was killed nobody writes such a record: `live.recorded` finds it.
 """
 
 from __future__ import annotations
