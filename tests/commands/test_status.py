@@ -328,6 +328,21 @@ def test_days_from_the_times_of_files(study):
     assert text[-1].split() == ["2026-03-05", "probe", "3", "1", "0", "1.0", "2", "2026-03-07", "10:00"]
 
 
+def test_a_clock_that_is_ahead_makes_no_rate_higher_and_no_day_of_the_future(study):
+    now = local(2026, 3, 5, 10)
+    ahead = status.Stage("probe", 100)
+    # A video a minute, by a node whose clock is five minutes ahead.
+    ahead.written = [now + 300 - 60 * place for place in range(21)]
+    assert ahead.rate(now) == pytest.approx(60 * 10 / 540)
+    rests = status.Stage("probe", 100, written=[now - 400, now - 380, now + 3600, 1e12])
+    assert rests.rate(now) is None and rests.ends(now) is None
+    # The year 2100, and one of which no calendar knows.
+    strays = status.Stage("probe", 6, written=[now - 86400, local(2100, 1, 1), 1e12], fails=[1e12])
+    found = status_days.days([strays], now, 10)
+    told = [(one.day, one.done, one.failed, one.new) for one in found]
+    assert told == [("2026-03-04", 1, 0, 1), ("2026-03-05", 2, 1, 2)]
+
+
 def test_the_end_is_estimated_while_a_stage_goes_on(study):
     paths, now = Paths.of(study), time.time()
     for place, name in enumerate(IDS[:3]):

@@ -75,7 +75,8 @@ class Stage:
         """Videos a minute of the last ten minutes, or of the last few jobs; None when nothing is going on."""
         job = self.seconds or 0.0
         window = max(WINDOW, JOBS * job)
-        recent = [when for when in self.written if now - when < window]
+        # What bears a later time than now (a clock that is ahead, a stray file) counts when that time has come.
+        recent = [when for when in self.written if 0 <= now - when < window]
         if len(recent) < 2 or now - max(recent) > (window if self.running else FRESH):
             return None
         begun = min(recent)
