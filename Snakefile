@@ -24,7 +24,7 @@ if not workflow.config_settings.configfiles:
 
 from triptych.commands import begin
 from triptych.commands.check import load_or_exit
-from triptych.core import device, live, resources, unfinished, versions, waking
+from triptych.core import device, live, resources, unfinished, unsaid, versions, waking
 from triptych.core.lasting import lasting
 from triptych.core.paths import Paths
 from triptych.core.plan import Plan
@@ -139,3 +139,4 @@ onstart:
 
 onerror:
     unfinished.mark(workflow)
+    unsaid.tell(workflow, PATHS.live, log)
