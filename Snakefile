@@ -127,7 +127,8 @@ if workflow.is_main_process:
     networks += [*TUNED, *WRITTEN, *STUDY.imagine]
     if told := device.notice(STUDY.gpus, networks, CLUSTER):
         print(told, file=sys.stderr)
-    if CLUSTER and (told := resources.notice(STUDY.unit, len(PLAN.rows), len(PLAN.shards))):
+    urls = {video for video, row in PLAN.rows.items() if row.is_url} if CLUSTER else set()
+    if CLUSTER and (told := resources.notice(STUDY.unit, PLAN.shards, urls)):
         print(told, file=sys.stderr)
 
 
