@@ -24,7 +24,7 @@ if not workflow.config_settings.configfiles:
 
 from triptych.commands import begin
 from triptych.commands.check import load_or_exit
-from triptych.core import device, live, resources, unfinished, versions, waking
+from triptych.core import device, live, resources, unfinished, unsaid, versions, waking
 from triptych.core.lasting import lasting
 from triptych.core.paths import Paths
 from triptych.core.plan import Plan
@@ -133,7 +133,8 @@ if workflow.is_main_process:
     networks += [*TUNED, *WRITTEN, *STUDY.imagine]
     if told := device.notice(STUDY.gpus, networks, CLUSTER):
         print(told, file=sys.stderr)
-    if CLUSTER and (told := resources.notice(STUDY.unit, len(PLAN.rows), len(PLAN.shards))):
+    urls = {video for video, row in PLAN.rows.items() if row.is_url} if CLUSTER else set()
+    if CLUSTER and (told := resources.notice(STUDY.unit, PLAN.shards, urls)):
         print(told, file=sys.stderr)
 
 
@@ -145,3 +146,4 @@ onstart:
 
 onerror:
     unfinished.mark(workflow)
+    unsaid.tell(workflow, PATHS.live, log)

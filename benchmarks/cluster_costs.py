@@ -16,53 +16,68 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of one job a shard: CPU seconds a video (fixed, and for each minute of it), and of a job's libraries."""
+    """A stage that goes by shard.
+
+    Attributes:
+        name: as the table has it.
+        fixed: CPU seconds a video.
+        a_minute: the same for each minute of a video.
+        libraries: CPU seconds that a job's imports and its model take.
+        files: that a video leaves (lock files too).
+        bytes: of a video.
+        bytes_a_minute: the same for each minute of it.
+        jobs: a shard.
+        on_card: seconds of a card in place of the CPU's, fixed and for each minute; None where no card is used.
+    """
 
     name: str
     fixed: float
     a_minute: float
     libraries: float
-    card: bool = False
+    files: int
+    bytes: float
+    bytes_a_minute: float
+    jobs: int = 1
+    on_card: tuple[float, float] | None = None
+
+    def seconds(self, videos: int, minutes: float, shards: int, card: bool) -> float:
+        """Seconds of all its jobs, their starts among them."""
+        fixed, a_minute = self.on_card if card and self.on_card else (self.fixed, self.a_minute)
+        return videos * (fixed + a_minute * minutes) + self.jobs * shards * (start(videos) + self.libraries)
 
 
-#: Measured: five minutes of 720p, keyframes 1.75 s; ten minutes of sound 9.4 s; Whisper small 5.5 s for half a minute
-#: on one thread; CLIP ViT-B/32 3.8 s for 32 frames; MPNet 1.8 s a text; 5.2 s to import torch and transformers.
-CPU = [
-    Stage("probe", 0.2, 0.0, 0.5),
-    Stage("audio", 0.1, 0.94, 0.7),
-    Stage("keyframes", 0.5, 0.25, 0.7),
-    Stage("captions and text", 0.01, 0.0, 0.7),
-    Stage("whisper small", 0.0, 11.0, 5.2),
-    Stage("clip", 3.8, 0.0, 5.2),
-    Stage("mpnet", 1.8, 0.0, 5.2),
-]
-#: With a card: the published 269 times real time of Whisper small. The two others were not measured on a card: a fifth
-#: of a second is what reading 32 stored pictures takes, which the card then waits for.
-ON_CARD = {"whisper small": (0.0, 60 / 269), "clip": (0.2, 0.0), "mpnet": (0.2, 0.0)}
-#: A download by one job after the other from a server of this machine: CPU seconds (fixed, a MB), and of its libraries.
-FETCH, FETCH_MB, FETCH_LIBRARIES = 0.07, 0.0023, 0.5
 #: Not measured but assumed of a download: MB a minute of 720p, MB a second of one connection, seconds of the site's
 #: pages and of a pause before (`fetch.sleep_seconds`); and how many run at once.
 MB_A_MINUTE, MB_A_SECOND, PAUSE, AT_ONCE = 10.0, 5.0, 3.0, 16
-#: Files that a stage leaves of a video (lock files too), bytes of a video, and of each minute of it.
-LEFT = {
-    "fetch": (2, 2_500, 0),
-    "probe": (3, 1_000, 0),
-    "audio": (4, 0, 2_100_000),
-    "keyframes": (4, 1_850_000, 0),
-    "captions and text": (0, 1_000, 1_500),
-    "whisper small": (0, 1_000, 1_500),
-    "clip": (0, 34_000, 0),
-    "mpnet": (0, 3_000, 0),
-}
-#: A job's own start: two Snakemakes, each 2 s and 19 microseconds a row of the table.
-START, START_A_ROW = 4.0, 38e-6
-#: Files of a video with `unit: shard`; and bytes: mp3, flac, a contact sheet and 32 pictures.
-FILES, BYTES, BYTES_A_MINUTE = 11, 1_850_000, 2_100_000
-#: Jobs a shard: probe, audio, keyframes, captions, Whisper, text, CLIP, MPNet.
-A_SHARD, REST = 8, 40
+#: A download by one job after the other from a server of this machine: .07 CPU seconds, and .0023 a MB.
+FETCH = Stage("fetch", 0.07, 0.0023 * MB_A_MINUTE, 0.5, 2, 2_500, 0)
+#: Measured: five minutes of 720p, keyframes 1.75 s; ten minutes of sound 9.4 s; Whisper small 5.5 s for half a minute
+#: on one thread; CLIP ViT-B/32 3.8 s for 32 frames; MPNet 1.8 s a text; 5.2 s to import torch and transformers.
+#: With a card: the published 269 times real time of Whisper small. The two others were not measured on a card: a fifth
+#: of a second is what reading 32 stored pictures takes, which the card then waits for.
+STAGES = [
+    Stage("probe", 0.2, 0.0, 0.5, 3, 1_000, 0),
+    Stage("audio", 0.1, 0.94, 0.7, 4, 0, 2_100_000),
+    Stage("keyframes", 0.5, 0.25, 0.7, 4, 1_850_000, 0),
+    Stage("captions and text", 0.01, 0.0, 0.7, 0, 1_000, 1_500, jobs=2),
+    Stage("Whisper small", 0.0, 11.0, 5.2, 0, 1_000, 1_500, on_card=(0.0, 60 / 269)),
+    Stage("CLIP ViT-B/32", 3.8, 0.0, 5.2, 0, 34_000, 0, on_card=(0.2, 0.0)),
+    Stage("MPNet", 1.8, 0.0, 5.2, 0, 3_000, 0, on_card=(0.2, 0.0)),
+]
+A_SHARD = sum(stage.jobs for stage in STAGES)
+#: Jobs of features, models and the report, however many shards there are.
+REST = 40
+#: A job's own start, CPU seconds, and the same for each row of the table: of two Snakemakes, each 1.36 s at 1,000 rows,
+#: 1.44 at 10,000 and 2.19 at 100,000 (medians of four; `python benchmarks/slurm.py`, the same within a fifth by
+#: `python benchmarks/scale.py parse`).
+START, START_A_ROW = 2.7, 17e-6
 #: Planning on the submit node: seconds and MB a job, seconds and MB a row.
 PLAN_JOB, PLAN_JOB_MB, PLAN_ROW, PLAN_ROW_MB = 0.002, 0.014, 0.00017, 0.002
+
+
+def start(videos: int) -> float:
+    """CPU seconds of a job before its work begins."""
+    return START + START_A_ROW * videos
 
 
 def table(videos: int, minutes: float, jobs: int, cards: int) -> list[str]:
@@ -73,50 +88,47 @@ def table(videos: int, minutes: float, jobs: int, cards: int) -> list[str]:
         total = A_SHARD * shards + REST
         if total > 100_000 or size > videos:
             continue
-        cpu = on_card = longest = 0.0
-        for stage in CPU:
-            fixed, a_minute = ON_CARD[stage.name] if cards and stage.name in ON_CARD else (stage.fixed, stage.a_minute)
-            work = videos * (fixed + a_minute * minutes)
-            starts = shards * (START + START_A_ROW * videos + stage.libraries)
-            longest = max(longest, (work + starts) / shards)
-            if cards and stage.name in ON_CARD:
-                on_card += work + starts
+        cpu, on_card, longest = REST * start(videos), 0.0, 0.0
+        for stage in STAGES:
+            seconds = stage.seconds(videos, minutes, shards, cards > 0)
+            longest = max(longest, seconds / (stage.jobs * shards))
+            if cards and stage.on_card:
+                on_card += seconds
             else:
-                cpu += work + starts
+                cpu += seconds
         # A stage is no faster than its shards are many.
         wall = max(cpu / min(jobs, shards * 2), on_card / min(cards, shards) if cards else 0.0) + 2 * longest
-        own = A_SHARD * shards * (START + START_A_ROW * videos)
+        cards_too = f" and {on_card / 3600:,.0f} h of cards" if cards else ""
+        share = 100 * total * start(videos) / (cpu + on_card)
+        plan, memory = total * PLAN_JOB + videos * PLAN_ROW, 200 + total * PLAN_JOB_MB + videos * PLAN_ROW_MB
         lines.append(
-            f"  {shards:>6} shards of {size:>5}: {total:>6} jobs, {cpu / 3600:,.0f} h of CPU"
-            + (f" and {on_card / 3600:,.0f} h of cards" if cards else "")
-            + f" ({100 * own / (cpu + on_card):.1f} % of it starts), longest job {longest / 3600:.1f} h, at best "
-            f"{wall / 3600:,.1f} h; plan {total * PLAN_JOB + videos * PLAN_ROW:,.0f} s, "
-            f"{200 + total * PLAN_JOB_MB + videos * PLAN_ROW_MB:,.0f} MB"
+            f"  {shards:>6} shards of {size:>5}: {total:>6} jobs, {cpu / 3600:,.0f} h of CPU{cards_too} "
+            f"({share:.1f} % of it starts), longest job {longest / 3600:.1f} h, at best {wall / 3600:,.1f} h; "
+            f"plan {plan:,.0f} s, {memory:,.0f} MB"
         )
-    size = videos * (BYTES + BYTES_A_MINUTE * minutes)
-    lines.append(f"  files {videos * FILES:,} beside the videos, {size / 1e12:.2f} TB")
+    size = videos * sum(stage.bytes + stage.bytes_a_minute * minutes for stage in STAGES)
+    files = videos * sum(stage.files for stage in STAGES)
+    lines.append(f"  files {files:,} beside the videos, {size / 1e12:.2f} TB")
+    lines.append(f"  a job's start: {start(videos):.1f} CPU s")
     return lines
 
 
 def stages(videos: int, minutes: float, shards: int, cards: int = 0) -> list[str]:
     """A line for each stage with units of a shard: jobs, files, bytes, CPU hours, hours of cards; downloads first."""
     megabytes = MB_A_MINUTE * minutes
-    start = START + START_A_ROW * videos
-    work = videos * (FETCH + FETCH_MB * megabytes) + shards * (start + FETCH_LIBRARIES)
     waits = videos * (PAUSE + megabytes / MB_A_SECOND) / AT_ONCE
     lines = [f"{videos:,} videos of {minutes:g} minutes in {shards:,} shards:"]
     lines.append(f"  {'stage':<20}{'jobs':>7}{'files':>12}{'TB':>9}{'CPU h':>9}{'card h':>8}")
-    rows = [("fetch", shards, work, 0.0)]
-    for stage in CPU:
-        on_card = bool(cards) and stage.name in ON_CARD
-        fixed, a_minute = ON_CARD[stage.name] if on_card else (stage.fixed, stage.a_minute)
-        jobs = 2 * shards if stage.name == "captions and text" else shards
-        seconds = videos * (fixed + a_minute * minutes) + jobs * (start + stage.libraries)
-        rows.append((stage.name, jobs, 0.0 if on_card else seconds, seconds if on_card else 0.0))
     total = [0.0] * 5
-    for name, jobs, cpu, card in rows:
-        files, fixed, a_minute = LEFT[name]
-        told = [jobs, max(jobs, videos * files), videos * (fixed + a_minute * minutes) / 1e12, cpu / 3600, card / 3600]
+    rows = []
+    for stage in (FETCH, *STAGES):
+        jobs, on_card = stage.jobs * shards, bool(cards and stage.on_card)
+        hours = stage.seconds(videos, minutes, shards, cards > 0) / 3600
+        size = videos * (stage.bytes + stage.bytes_a_minute * minutes) / 1e12
+        told = [jobs, max(jobs, videos * stage.files), size, 0.0 if on_card else hours, hours if on_card else 0.0]
+        rows.append((stage.name, told))
+    rows.append(("the rest", [REST, REST, 0.0, REST * start(videos) / 3600, 0.0]))
+    for name, told in rows:
         total = [one + other for one, other in zip(total, told, strict=True)]
         lines.append(_stage(name, told))
     lines.append(_stage("all", total))

@@ -151,9 +151,11 @@ def test_plan_and_status_while_a_run_is_active_and_after_it(folder):
 
 def test_status(folder):
     ran = triptych("status", cwd=folder)
-    assert ran.returncode == 0 and ran.stdout.startswith("Study s: 4 rows in videos.csv, results in results/s\n")
+    assert ran.returncode == 0 and ran.stdout.startswith(
+        "Study s: 4 rows in videos.csv, results in results/s\nno run is active\n"
+    )
     told = json.loads(triptych("status", "--json", cwd=folder).stdout)
-    assert [stage["pending"] for stage in told["stages"]] == [4] * len(told["stages"])
+    assert [stage["pending"] for stage in told["stages"]] == [4] * len(told["stages"]) and told["run"] is None
     ran = triptych("status", "--retry-failed", "-c", "config.yaml", cwd=folder)
     request = folder / "results" / "s" / "attempts" / ".retry.json"
     assert "snakemake" in ran.stderr and request.is_file()

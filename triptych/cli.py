@@ -143,7 +143,7 @@ def status(
     import time
 
     from triptych.commands import status as command
-    from triptych.commands import status_days, status_lines, status_tasks
+    from triptych.commands import status_days, status_lines, status_running, status_tasks
     from triptych.core.paths import Paths
 
     checked = _load(configfile, quick=True)
@@ -155,8 +155,9 @@ def status(
             retry.request(Paths.of(study))
         except OSError as error:
             _stop(error)
-    stages = command.collect(study, corpus, disk=days is None)
-    told: dict[str, object] = {"study": study.study, "rows": len(corpus.rows)}
+    work = status_running.look(Paths.of(study))
+    stages = command.collect(study, corpus, work, disk=days is None)
+    told: dict[str, object] = {"study": study.study, "rows": len(corpus.rows), "run": work.run_as_dict()}
     if days is not None:
         found = status_days.days(stages, time.time(), days)
         text = json.dumps(told | {"days": [one.as_dict() for one in found]}, indent=1)
@@ -164,11 +165,11 @@ def status(
             typer.echo(line)
     elif as_json:
         told |= {"stages": [one.as_dict(time.time()) for one in stages]}
-        told |= {"tasks": [one.as_dict(time.time()) for one in status_tasks.collect(study)]}
-        told |= {"stopped": status_tasks.stopped(Paths.of(study)), "downloads": status_lines.waiting(study, corpus)}
+        told |= {"tasks": [one.as_dict(time.time()) for one in status_tasks.collect(study, work)]}
+        told |= {"stopped": work.stopped, "downloads": status_lines.waiting(study, corpus)}
         typer.echo(json.dumps(told, indent=1))
     else:
-        for line in status_lines.lines(study, corpus, stages, most=sys.maxsize if every else 20):
+        for line in status_lines.lines(study, corpus, work, stages, most=sys.maxsize if every else 20):
             typer.echo(line)
     if retry_failed:
         given = "" if configfile == DEFAULT else f" --configfile {configfile}"

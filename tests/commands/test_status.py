@@ -5,6 +5,7 @@ import datetime
 import itertools
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from triptych.commands import status, status_days, status_lines, status_running, status_tasks
-from triptych.core import ended, live, retry
+from triptych.core import ended, live, records, retry
 from triptych.core.config import Study
 from triptych.core.corpus import read_corpus
 from triptych.core.files import replace_json, replace_text
@@ -49,7 +50,15 @@ def study(tmp_path, monkeypatch):
 
 
 def collected(study):
-    return {stage.name: stage for stage in status.collect(study, read_corpus("videos.csv"))}
+    return {stage.name: stage for stage in status.collect(study, read_corpus("videos.csv"), work(study))}
+
+
+def work(study):
+    return status_running.look(Paths.of(study))
+
+
+def lines_of(study, stages, most=20):
+    return list(status_lines.lines(study, read_corpus("videos.csv"), work(study), list(stages), most))
 
 
 def entry(video, outcome=OK):
@@ -69,12 +78,12 @@ def test_nothing_is_there_yet(study):
     ]
     assert stages["fetch"].pending == 1 and stages["probe"].pending == 6
     assert all(stage.bytes == 0 and stage.rate(time.time()) is None for stage in stages.values())
-    (task,) = status_tasks.collect(study)
+    (task,) = status_tasks.collect(study, work(study))
     assert task.as_dict(time.time()) == {
         **{"task": "topic", "models": 2, "done": 0, "failed": 0, "pending": 2, "running": 0},
         **{"seconds_a_job": None, "a_minute": None, "ends": None},
     }
-    assert "probe" in "\n".join(status_lines.lines(study, read_corpus("videos.csv"), list(stages.values())))
+    assert "probe" in "\n".join(lines_of(study, stages.values()))
 
 
 def test_media_stages(study):
@@ -97,12 +106,12 @@ def test_media_stages(study):
         ("probe", "v1", "failed", "unreadable", "It is text."),
         ("audio", "v2", "refused", "too_long", "Cut it."),
     ]
-    told = "\n".join(status_lines.lines(study, read_corpus("videos.csv"), list(stages.values()), most=1))
+    told = "\n".join(lines_of(study, stages.values(), most=1))
     assert "2 videos failed or were refused" in told and "and 1 more (--all" in told and "damaged: " in told
 
 
 def told_of(study, most=20):
-    return "\n".join(status_lines.lines(study, read_corpus("videos.csv"), list(collected(study).values()), most))
+    return "\n".join(lines_of(study, collected(study).values(), most))
 
 
 def test_jobs_of_a_task_are_told_beside_its_models(study):
@@ -110,7 +119,7 @@ def test_jobs_of_a_task_are_told_beside_its_models(study):
     with contextlib.ExitStack() as jobs:
         for output in (paths.predictions("topic", "late"), paths.comparison("topic"), paths.feature("topic")):
             jobs.enter_context(live.working(paths.live, f"rule {output}", [output]))
-        assert status_running.by_task(paths, study.tasks) == {"topic": 2}
+        assert work(study).by_task(study.tasks) == {"topic": 2}
         told = told_of(study)
     assert "topic       2     0       0        2        2" in told
 
@@ -122,7 +131,7 @@ def test_models_of_a_task_have_a_rate_and_an_end(study):
     for place in range(3):
         replace_text(paths.metrics("topic", f"m{place}"), "{}")
         os.utime(paths.metrics("topic", f"m{place}"), (0, now - 120 + 60 * place))
-    (task,) = status_tasks.collect(study)
+    (task,) = status_tasks.collect(study, work(study))
     told = task.as_dict(now)
     assert (told["models"], told["done"], told["failed"], told["pending"]) == (8, 3, 0, 5)
     assert told["a_minute"] == pytest.approx(1.5) and told["ends"] == pytest.approx(now + 200)
@@ -135,16 +144,16 @@ def test_jobs_that_stopped_are_told_until_they_succeed(study):
     replace_text(paths.metrics("topic", "majority"), "{}")  # of an earlier run
     ended.stopped(paths.live, what, writes, "no such \x1b[31mcolumn", "some.log")
     ended.stopped(paths.live, "embed_shard encoder=picture shard=0", [], "no weights", None)
-    (task,) = status_tasks.collect(study)
+    (task,) = status_tasks.collect(study, work(study))
     assert (task.models.counts["ok"], task.models.counts["failed"], task.models.pending) == (0, 1, 1)
     told = told_of(study)
     assert "2 jobs stopped since the last run began" in told and "shard=0: no weights" in told
     assert f"{what}: no such ?[31mcolumn (log: some.log)" in told.replace("\ufffd", "?")
     ended.succeeded(paths.live, what)
-    assert [one["why"] for one in status_tasks.stopped(paths)] == ["no weights"]
-    assert status_tasks.collect(study)[0].models.counts["ok"] == 1
+    assert [one["why"] for one in work(study).stopped] == ["no weights"]
+    assert status_tasks.collect(study, work(study))[0].models.counts["ok"] == 1
     ended.forget(paths.live)
-    assert status_tasks.stopped(paths) == [] and "stopped" not in told_of(study)
+    assert work(study).stopped == [] and "stopped" not in told_of(study)
 
 
 def test_a_job_that_has_begun_again_is_no_stopped_one(study):
@@ -152,15 +161,15 @@ def test_a_job_that_has_begun_again_is_no_stopped_one(study):
     what, writes = "train_model task=topic model=majority", [paths.predictions("topic", "majority")]
     ended.stopped(paths.live, what, writes, "no disk", None)
     with live.working(paths.live, what, writes):
-        (task,) = status_tasks.collect(study)
-        assert status_tasks.stopped(paths) == []
+        (task,) = status_tasks.collect(study, work(study))
+        assert work(study).stopped == []
         assert (task.models.counts["failed"], task.models.running) == (0, 1)
-    assert [one["what"] for one in status_tasks.stopped(paths)] == [what]
+    assert [one["what"] for one in work(study).stopped] == [what]
 
 
 def test_a_folder_in_the_place_of_metrics_is_no_model(study):
     Path(Paths.of(study).metrics("topic", "majority")).mkdir(parents=True)
-    assert status_tasks.collect(study)[0].models.counts["ok"] == 0
+    assert status_tasks.collect(study, work(study))[0].models.counts["ok"] == 0
 
 
 def test_what_sites_say_steers_no_terminal(study):
@@ -168,14 +177,14 @@ def test_what_sites_say_steers_no_terminal(study):
     Manifest("v1", "fetch", said).write(Paths.of(study).manifest("fetch", "v1"))
     stages = list(collected(study).values())
     stages[0].found.append(("v1", "failed", "http_404", said.message))
-    told = list(status_lines.lines(study, read_corpus("videos.csv"), stages))
+    told = lines_of(study, stages)
     assert all(line.isprintable() for line in told) and any("second" in line and "Gone" in line for line in told)
 
 
 def test_videos_that_ended_by_a_limit_are_told(study):
     crashed = Outcome("failed", "crashed", "Signal 11.")
     Manifest("v1", "keyframes", crashed).write(Paths.of(study).manifest("keyframes", "v1"))
-    told = "\n".join(status_lines.lines(study, read_corpus("videos.csv"), list(collected(study).values())))
+    told = told_of(study)
     assert "ended by a limit or a crash: 1 video, tried again on request (--retry-failed)" in told
 
 
@@ -207,7 +216,7 @@ def test_lines_of_transcripts_are_held_against_their_checksums(study):
     path.write_text(path.read_text().replace("said", "sand"))
     stages = collected(study)
     assert stages["transcripts/captions"].damaged == {str(path): "its checksum differs"}
-    told = list(status_lines.lines(study, read_corpus("videos.csv"), list(stages.values())))
+    told = lines_of(study, stages.values())
     assert f"damaged: {path}: its checksum differs" in told
 
 
@@ -319,6 +328,21 @@ def test_days_from_the_times_of_files(study):
     assert text[-1].split() == ["2026-03-05", "probe", "3", "1", "0", "1.0", "2", "2026-03-07", "10:00"]
 
 
+def test_a_clock_that_is_ahead_makes_no_rate_higher_and_no_day_of_the_future(study):
+    now = local(2026, 3, 5, 10)
+    ahead = status.Stage("probe", 100)
+    # A video a minute, by a node whose clock is five minutes ahead.
+    ahead.written = [now + 300 - 60 * place for place in range(21)]
+    assert ahead.rate(now) == pytest.approx(60 * 10 / 540)
+    rests = status.Stage("probe", 100, written=[now - 400, now - 380, now + 3600, 1e12])
+    assert rests.rate(now) is None and rests.ends(now) is None
+    # The year 2100, and one of which no calendar knows.
+    strays = status.Stage("probe", 6, written=[now - 86400, local(2100, 1, 1), 1e12], fails=[1e12])
+    found = status_days.days([strays], now, 10)
+    told = [(one.day, one.done, one.failed, one.new) for one in found]
+    assert told == [("2026-03-04", 1, 0, 1), ("2026-03-05", 2, 1, 2)]
+
+
 def test_the_end_is_estimated_while_a_stage_goes_on(study):
     paths, now = Paths.of(study), time.time()
     for place, name in enumerate(IDS[:3]):
@@ -326,7 +350,7 @@ def test_the_end_is_estimated_while_a_stage_goes_on(study):
         os.utime(paths.manifest("probe", name), (0, now - 120 + 60 * place))
     probe = collected(study)["probe"]
     assert probe.rate(now) == pytest.approx(1.5) and probe.ends(now) == pytest.approx(now + 120)
-    told = "\n".join(status_lines.lines(study, read_corpus("videos.csv"), [probe]))
+    told = "\n".join(lines_of(study, [probe]))
     assert status_lines.date(now + 120)[:-1] in told
 
 
@@ -344,10 +368,35 @@ def test_jobs_under_way(study):
     with contextlib.ExitStack() as jobs:
         for output in itertools.chain.from_iterable(made.values()):
             jobs.enter_context(live.working(paths.live, f"rule {output}", [output, "other"]))
-        assert status_running.by_stage(paths) == {stage: len(outputs) for stage, outputs in made.items() if stage}
+        assert work(study).by_stage() == {stage: len(outputs) for stage, outputs in made.items() if stage}
         running = {name: stage.running for name, stage in collected(study).items() if stage.running}
     assert running == {"probe": 2, "transcripts/text": 1, "embeddings/picture": 1, "features/seen": 1}
-    assert status_running.by_stage(paths) == {}
+    assert work(study).by_stage() == {}
+
+
+def test_a_run_is_told_though_all_its_jobs_wait_in_line(study):
+    paths = Paths.of(study)
+    assert lines_of(study, [])[1] == "no run is active" and work(study).run_as_dict() is None
+    run = live.begin_run(paths.root, paths.live)
+    try:
+        assert lines_of(study, [])[1].startswith(f"run: host {socket.gethostname()}, pid {os.getpid()}, since 20")
+        told = json.loads(json.dumps(work(study).run_as_dict()))
+        assert (told["pid"], told["state"]) == (os.getpid(), "live")
+    finally:
+        run.end()
+    assert lines_of(study, [])[1] == "no run is active"
+
+
+def test_each_record_is_looked_at_once(study, monkeypatch):
+    paths, looked = Paths.of(study), []
+    open_plain = records.open_plain
+    with live.working(paths.live, "rule", [paths.predictions("topic", "majority")]):
+        monkeypatch.setattr(records, "open_plain", lambda path, **how: looked.append(path) or open_plain(path, **how))
+        seen = work(study)
+        told = list(status_lines.lines(study, read_corpus("videos.csv"), seen, list(collected(study).values())))
+        looked.clear()
+        status.collect(study, read_corpus("videos.csv"), seen)
+        assert "running" in told[3] and status_tasks.collect(study, seen)[0].models.running == 1 and looked == []
 
 
 def test_what_a_killed_job_left_is_not_under_way(study):
@@ -361,10 +410,10 @@ with live.working({paths.live!r}, "rule", [{output!r}]):
 """
     job = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     job.stdout.readline()
-    assert status_running.by_stage(paths) == {"probe": 1}
+    assert work(study).by_stage() == {"probe": 1}
     job.kill()
     job.wait()
-    assert list((Path(paths.live) / "jobs").iterdir()) and status_running.by_stage(paths) == {}
-    (killed,) = status_tasks.stopped(paths)
-    assert killed["why"].startswith(status_tasks.KILLED) and f"pid {job.pid}" in killed["why"]
-    assert f"rule: {status_tasks.KILLED}" in told_of(study)
+    assert list((Path(paths.live) / "jobs").iterdir()) and work(study).by_stage() == {}
+    (killed,) = work(study).stopped
+    assert killed["why"].startswith(status_running.KILLED) and f"pid {job.pid}" in killed["why"]
+    assert f"rule: {status_running.KILLED}" in told_of(study)

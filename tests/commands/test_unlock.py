@@ -66,6 +66,7 @@ def triptych(*arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
+@pytest.mark.fault(2)
 def test_locks_of_a_killed_run_go_and_a_second_time_there_is_nothing(study, worker):
     run, job = worker("run"), worker("job")
     for process in (run, job):
@@ -86,6 +87,7 @@ def test_locks_go_where_there_are_no_results_yet_and_nothing_is_made(study):
     assert not Path("results").exists()
 
 
+@pytest.mark.fault(33)
 def test_locks_of_another_study_stay(study):
     others = Path(".snakemake/locks/1.output.lock"), Path(".snakemake/locks/1.input.lock")
     others[0].write_text("results/other/probe/a.json\n")
@@ -95,6 +97,7 @@ def test_locks_of_another_study_stay(study):
     assert triptych().stdout == "nothing was locked\n"
 
 
+@pytest.mark.fault(2, 33)
 @pytest.mark.parametrize("force", [[], ["--force"]])
 def test_it_refuses_while_a_run_or_a_job_lives_and_names_each(study, worker, force):
     run, job = worker("run"), worker("job", SLURM_JOB_ID="40", SLURM_RESTART_COUNT="1")

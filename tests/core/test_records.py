@@ -27,7 +27,7 @@ def test_what_is_read_is_of_its_type_and_steers_nothing(tmp_path, text):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.json").write_text(text, encoding="utf-8")
     (tmp_path / "run.json").write_text(text, encoding="utf-8")
-    dead = live.dead(str(tmp_path))
+    dead = live.recorded(str(tmp_path))
     told = [one.record for one in dead] + ended.recorded(str(tmp_path))
     for one in told:
         assert all(value.isprintable() for value in one.values() if isinstance(value, str))
@@ -50,7 +50,7 @@ def test_other_things_than_files_are_no_records(tmp_path, kind):
             os.mkfifo(path)
         else:
             path.symlink_to(path if kind == "loop" else "/dev/zero")
-    assert live.jobs(str(tmp_path)) == live.dead(str(tmp_path)) == ended.recorded(str(tmp_path)) == []
+    assert live.recorded(str(tmp_path)) == ended.recorded(str(tmp_path)) == []
 
 
 def test_a_link_at_the_place_of_a_record_is_replaced_and_never_followed(tmp_path):

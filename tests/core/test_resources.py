@@ -179,10 +179,12 @@ def test_a_kind_of_card_is_what_the_executor_takes(kind):
 
 
 def test_a_job_a_video_is_told_before_a_run_on_a_cluster():
-    assert notice("video", 2500, 25) == (
-        "unit: video makes 7500 jobs of the media stages; `unit: shard` in the study makes 75"
-    )
-    assert notice("shard", 2500, 25) is None and notice("video", 4, 4) is None
+    shards = {str(n): [f"v{n}.{m}" for m in range(100)] for n in range(25)}
+    told = "unit: video makes {} jobs of the media stages; `unit: shard` in the study makes {}"
+    assert notice("video", shards) == told.format(7500, 75)
+    # A download is a job more, of the video or of its shard.
+    assert notice("video", shards, {"v0.1", "v0.2", "v3.4"}) == told.format(7503, 77)
+    assert notice("shard", shards) is None and notice("video", {"0": ["a"], "1": ["b"]}) is None
 
 
 @pytest.mark.parametrize(

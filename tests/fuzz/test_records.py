@@ -8,7 +8,7 @@ from fuzz.target import target, told, tried
 from hypothesis import strategies as st
 
 from triptych.commands import status as command
-from triptych.commands import status_days, status_lines
+from triptych.commands import status_days, status_lines, status_running
 from triptych.core import digests, retry
 from triptych.core.config import Study
 from triptych.core.corpus import read_corpus
@@ -159,8 +159,10 @@ def test_status_tells_of_damaged_files(folder, content, note, lines):
         }
     )
     corpus = read_corpus(study.corpus)
-    stages = command.collect(study, corpus)
-    text = "\n".join([*status_lines.lines(study, corpus, stages), *status_days.lines(status_days.days(stages, 0.0, 3))])
+    work = status_running.look(Paths.of(study))
+    stages = command.collect(study, corpus, work)
+    shown = [*status_lines.lines(study, corpus, work, stages), *status_days.lines(status_days.days(stages, 0.0, 3))]
+    text = "\n".join(shown)
     assert "Traceback" not in text
     for stage in stages:
         json.dumps(stage.as_dict(0.0))

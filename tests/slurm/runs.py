@@ -35,7 +35,7 @@ class Run:
         folder = study.folder / "trial"
         folder.mkdir(exist_ok=True)
         settings = {**os.environ, **EXTRA, **cluster.environment, "TRIPTYCH_TRIAL": str(folder)}
-        settings["PYTHONPATH"] = os.pathsep.join([str(CHECKOUT), str(Path(__file__).parent)])
+        settings["PYTHONPATH"] = os.pathsep.join([str(CHECKOUT), str(Path(__file__).parent), str(folder)])
         # Programs of this environment come first, as on a site whose environment is activated.
         settings["PATH"] = os.pathsep.join([f"{sys.prefix}/bin", settings["PATH"]])
         self.folder = folder

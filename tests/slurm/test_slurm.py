@@ -14,7 +14,7 @@ from runs import Run
 from support import CHECKOUT
 from trial import notes
 
-from triptych.core import live
+from triptych.core import ended, live, unsaid
 
 pytestmark = pytest.mark.slurm
 
@@ -47,6 +47,20 @@ def at_once(started: list[dict], ended: list[dict]) -> dict[tuple[str, str], int
 def two(jobs: list[live.Holder]) -> list[live.Holder]:
     """Two jobs in the order of their starts, once there are two."""
     return sorted(jobs, key=lambda job: job.record["restart"]) if len(jobs) == 2 else []
+
+
+#: Ends each Python that would run the script of a rule.
+NO_START = """
+import os, sys
+if any(".snakemake/scripts/" in word for word in sys.orig_argv):
+    print("held back", flush=True)
+    os._exit(3)
+"""
+
+
+def ended_jobs(study: Workflow) -> list[dict]:
+    """What is recorded of jobs that stopped."""
+    return ended.recorded(str(study.path(".live")))
 
 
 def unfinished(study: Workflow) -> list[str]:
@@ -136,6 +150,27 @@ def test_what_ends_a_job_leads_to_another_attempt_or_a_clear_failure(cluster, tr
     assert "this title fails each time" in told and "logs/embed-words" in told
     done = [path.stem for path in study.path("embeddings", "words").glob("*.h5")]
     assert len(done) == 3 and not unfinished(study) and not cluster.jobs()
+
+
+@pytest.mark.fault(39)
+def test_jobs_that_end_before_they_begin_are_told(cluster, trials):
+    study = trials("plain a", "plain b")
+    nodes = ",".join(cluster.nodes)
+    cluster.run("scontrol", "update", f"NodeName={nodes}", "State=DRAIN", "Reason=held")
+    try:
+        run = Run(cluster, study, "--until", "embed_shard", "--retries", "0")
+        waiting = run.until(lambda: len(jobs := cluster.jobs()) == 2 and jobs, "both jobs in line")
+        cluster.run("scancel", waiting[0]["id"])
+        # On the nodes no Python comes to the other's script.
+        (study.folder / "trial" / "sitecustomize.py").write_text(NO_START)
+    finally:
+        cluster.run("scontrol", "update", f"NodeName={nodes}", "State=RESUME")
+    run.end(code=1)
+    told = {one["log"].startswith(".snakemake/slurm_logs/rule_embed_shard/"): one for one in ended_jobs(study)}
+    assert told[False]["why"] == unsaid.UNBEGUN and told[False]["log"].startswith(".snakemake/log/")
+    assert (
+        told[True]["why"].startswith(unsaid.UNBEGUN) and "held back" in (study.folder / told[True]["log"]).read_text()
+    )
 
 
 def test_ctrl_c_cancels_what_was_submitted_and_the_next_run_resumes(cluster, trials):

@@ -48,6 +48,7 @@ class Killing:
     Attributes:
         killed: what was killed, and how often.
         runs: of Snakemake.
+        kept: when what the run before had left under final names was written, where only jobs were killed.
     """
 
     def __init__(self, folder, expected: dict[str, bytes], chance: random.Random) -> None:
@@ -59,6 +60,7 @@ class Killing:
     def begin(self) -> None:
         """A study of which nothing is done yet."""
         self.studies += 1
+        self.kept: dict[str, int] = {}
         self.workflow = Workflow(self.folder / f"run{self.studies}", demo_rows(films=3))
 
     def start(self) -> subprocess.Popen:
@@ -87,6 +89,16 @@ class Killing:
         found = self.workflow.finals()
         assert [name for name in found if found[name] != self.expected.get(name)] == []
 
+    def times(self) -> dict[str, int]:
+        """When each file that has its final name was written."""
+        return {name: self.workflow.path(name).stat().st_mtime_ns for name in self.workflow.finals()}
+
+    def check_kept(self) -> None:
+        """What was complete after the run before was not computed again."""
+        now = self.times()
+        assert [name for name, written in self.kept.items() if now.get(name) != written] == []
+        self.kept = now
+
     def round_of_jobs(self, most: int) -> None:
         """Kills of jobs of one run, at random moments."""
         process = self.start()
@@ -100,6 +112,7 @@ class Killing:
             self.check()
         process.wait()
         self.check()
+        self.check_kept()
         if process.returncode == 0:
             self.begin()
 
@@ -153,6 +166,7 @@ def test_kills_lose_nothing(victim, undisturbed, tmp_path, capsys):
             with capsys.disabled():
                 print(f"{killing.killed.total()} kills of {victim}, {killing.runs} runs", flush=True)
     killing.workflow.run()
+    killing.check_kept()
     after = killing.workflow.finals()
     assert sorted(after) == sorted(undisturbed)
     assert [name for name in after if after[name] != undisturbed[name]] == []

@@ -106,6 +106,7 @@ def busy(tmp_path_factory):
     assert study.jobs() == [] and live.active_run(str(study.path(".live"))) is None
 
 
+@pytest.mark.fault(34)
 def test_a_dry_run_during_a_run_works_and_changes_nothing(busy):
     before = busy.files()
     ran = busy.run("-n", busy.target(0), busy.target(1))
@@ -113,6 +114,8 @@ def test_a_dry_run_during_a_run_works_and_changes_nothing(busy):
     assert "probe_media" in ran.stdout + ran.stderr
     planned = busy.triptych("plan")
     assert planned.returncode == 0 and "3 new videos, 1 again" in planned.stdout, planned.stderr
+    told = busy.triptych("status")
+    assert told.returncode == 0 and f"run: host {HOST}, pid {busy.run_pid}, since" in told.stdout, told.stderr
     assert busy.files() == before
     # Without `rerun-incomplete`, which the profiles set, Snakemake takes what is being written for broken.
     ran = busy.run("-n", busy.target(0), "--workflow-profile", "none", check=False)
@@ -120,6 +123,7 @@ def test_a_dry_run_during_a_run_works_and_changes_nothing(busy):
     assert "The files below seem to be incomplete" in ran.stdout
 
 
+@pytest.mark.fault(33)
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_second_run_stops_before_any_job_in_one_line_also_for_another_target(busy, number):
     before = busy.files()
@@ -132,6 +136,7 @@ def test_a_second_run_stops_before_any_job_in_one_line_also_for_another_target(b
     assert busy.files() == before
 
 
+@pytest.mark.fault(33)
 def test_a_run_that_another_program_calls_is_refused_too(busy):
     command = [sys.executable, "-c", PROGRAM, str(CHECKOUT / "Snakefile"), "study.yaml", busy.target(1)]
     ran = subprocess.run(command, cwd=busy.folder, env={**os.environ, **EXTRA}, capture_output=True, text=True)
@@ -139,6 +144,7 @@ def test_a_run_that_another_program_calls_is_refused_too(busy):
     assert not busy.path("probe", f"{busy.rows[1]['id']}.json").exists()
 
 
+@pytest.mark.fault(33)
 def test_unlock_refuses_while_the_run_lives(busy):
     ran = busy.triptych("unlock")
     assert ran.returncode == 1 and f"a run is active (host {HOST}, pid {busy.run_pid}," in ran.stderr
@@ -149,6 +155,7 @@ def test_unlock_refuses_while_the_run_lives(busy):
     assert busy.run("--list-rules").returncode == 0
 
 
+@pytest.mark.fault(33)
 def test_another_study_of_the_same_folder_runs_and_its_end_opens_no_door(busy):
     (busy.folder / "other.yaml").write_text(yaml.safe_dump({**busy.study, "study": "other"}))
     command = [
@@ -162,6 +169,7 @@ def test_another_study_of_the_same_folder_runs_and_its_end_opens_no_door(busy):
     assert ran.returncode == 1 and "a run is active in results/small" in ran.stderr
 
 
+@pytest.mark.fault(2)
 def test_after_a_kill_orphans_are_named_never_overtaken_and_unlock_waits_for_them(tmp_path):
     study = Study(tmp_path / "run", demo_rows())
     target = study.target(0)

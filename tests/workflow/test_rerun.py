@@ -2,8 +2,11 @@
 
 import copy
 import os
+import re
+import shutil
 from pathlib import Path
 
+import harness
 import pytest
 from harness import DEMO, demo_rows
 
@@ -21,6 +24,27 @@ def units(jobs, rule):
     return {job.split("=", 1)[1] for job in jobs if job.split()[0] == rule}
 
 
+@pytest.fixture
+def copied(checkout, tmp_path, monkeypatch):
+    """A copy of the program, to be changed, that studies of this test run with."""
+    copy = tmp_path / "checkout"
+    for name in ("triptych", "rules", "scripts", "profiles", "envs"):
+        shutil.copytree(checkout / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(checkout / "Snakefile", copy)
+    monkeypatch.setattr(harness, "CHECKOUT", copy)
+    return copy
+
+
+def kept(workflow, shard):
+    """Files of single videos and of all shards but one: when each was written, and what it holds."""
+    of_videos, of_shards = ("probe/", "audio/", "keyframes/"), ("embeddings/", "transcripts/")
+    return {
+        name: (workflow.path(name).stat().st_mtime_ns, content)
+        for name, content in workflow.finals().items()
+        if name.startswith(of_videos) or (name.startswith(of_shards) and Path(name).stem != shard)
+    }
+
+
 @pytest.mark.fault(36)
 def test_nothing_reruns_without_a_change(workflow):
     assert workflow.plan() == []
@@ -32,9 +56,9 @@ def test_one_video_more_runs_its_own_jobs_its_shard_and_the_aggregates(workflow)
     new = next(row for row in demo_rows(clips=2) if row["id"] not in known)
     workflow.rows.append(new)
     workflow.write()
-    before = workflow.snapshot("probe/*.json", "audio/*", "keyframes/*")
-    jobs = workflow.plan()
     shard = shard_of(new["id"], 2)
+    before = kept(workflow, shard)
+    jobs = workflow.plan()
     for rule in ("probe_media", "extract_audio", "pick_keyframes"):
         assert units(jobs, rule) == {new["id"]}
     assert {job for job in jobs if job.startswith("embed_shard")} == {
@@ -47,8 +71,12 @@ def test_one_video_more_runs_its_own_jobs_its_shard_and_the_aggregates(workflow)
     own = {"probe_media", "extract_audio", "pick_keyframes"}
     assert rules(jobs) == AGGREGATES | own | {"embed_shard", "transcribe_captions", "resolve_transcripts"}
     workflow.run()
-    after = workflow.snapshot("probe/*.json", "audio/*", "keyframes/*")
+    after = kept(workflow, shard)
     assert before.items() <= after.items()
+    assert {f"{folder}/{1 - int(shard)}" for folder in ("embeddings/picture", "embeddings/sound")} <= {
+        name.removesuffix(".h5") for name in before
+    }
+    assert all(new["id"] in name for name in after.keys() - before.keys())
     log = workflow.path("logs/embed-picture", f"{shard}.log").read_text()
     old = sum(shard_of(row["id"], 2) == shard for row in workflow.rows) - 1
     assert f": 1 computed, {old} taken_over" in log
@@ -127,6 +155,35 @@ def test_another_number_of_shards_computes_nothing(workflow):
     assert any(log.is_file() for log in logs)
     assert all(": 0 computed" in log.read_text() for log in logs if log.is_file())
     assert workflow.snapshot("features/*", "predictions/*/*", "metrics/*/*") == before
+
+
+@pytest.mark.fault(36)
+@pytest.mark.parametrize(
+    ("stage", "runs", "rests"),
+    [
+        ("media/keyframes.py", {"pick_keyframes": 5, "embed_shard": 2, "pool_feature": 1}, {"probe_media"}),
+        ("encoders/classic_audio.py", {"embed_shard": 2, "pool_feature": 1}, {"pick_keyframes", "extract_audio"}),
+        ("learn/predict.py", {"train_model": 5, "fuse_models": 1}, {"embed_shard", "pool_feature", "make_splits"}),
+    ],
+    ids=["keyframes", "encoder", "models"],
+)
+def test_another_version_runs_its_stage_and_what_stands_on_it(
+    workflow, stage, runs, rests, checkout, tmp_path, monkeypatch
+):
+    copied = tmp_path / "checkout"
+    for name in ("triptych", "rules", "scripts", "profiles", "envs"):
+        shutil.copytree(checkout / name, copied / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(checkout / "Snakefile", copied)
+    monkeypatch.setattr(harness, "CHECKOUT", copied)
+    # Another place of the same program is no reason.
+    assert workflow.plan() == []
+    source = copied / "triptych" / stage
+    told = source.read_text()
+    source.write_text(re.sub(r'^VERSION = "', 'VERSION = "another ', told, count=1, flags=re.MULTILINE))
+    assert source.read_text() != told
+    jobs = workflow.plan()
+    assert {rule: sum(job.split()[0] == rule for job in jobs) for rule in runs} == runs
+    assert not rules(jobs) & rests
 
 
 @pytest.mark.fault(36)

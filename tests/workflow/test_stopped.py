@@ -40,6 +40,51 @@ def test_a_stopped_job_is_told_until_it_succeeds(workflow):
     assert after["stopped"] == [] and after["tasks"][0]["done"] == before["models"]
 
 
+#: Ends the Python of two models' jobs before it comes to their script.
+NO_START = """
+import os, sys
+if any(".snakemake/scripts/" in word and "train_model" in word for word in sys.orig_argv):
+    os._exit(3)
+"""
+
+
+def test_a_job_that_ends_before_it_begins_is_told(workflow, tmp_path, monkeypatch):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(NO_START)
+    names = [f"train_model task=topic model={name}" for name in ("sight", "sound")]
+    workflow.path("predictions/topic/sight.parquet").unlink()
+    workflow.path("predictions/topic/sound.parquet").unlink()
+    with monkeypatch.context() as patched:
+        patched.setenv("PYTHONPATH", str(tmp_path / "site"))
+        # The score of each waits for its model, and is not tried.
+        assert workflow.run("--keep-going", check=False).returncode == 1
+    stopped = json.loads(status(workflow, "--json"))["stopped"]
+    assert sorted(one["what"] for one in stopped) == names
+    assert {one["why"] for one in stopped} == {"it ended before it began"}
+    assert all((workflow.folder / one["log"]).is_file() for one in stopped)
+    assert [one["writes"][0].endswith("parquet") for one in stopped] == [True, True]
+
+    workflow.run()
+    assert json.loads(status(workflow, "--json"))["stopped"] == []
+
+
+def test_a_job_whose_files_are_not_found_is_told(workflow, tmp_path, monkeypatch):
+    (tmp_path / "site").mkdir()
+    # The job ends as if all were well, and its file is gone.
+    gone = "import atexit, os\nfrom pathlib import Path\n" + NO_START.replace(
+        "os._exit(3)", "end = os._exit; os._exit = lambda code: (Path('results/small/' + GONE).unlink(), end(code))"
+    )
+    name = "predictions/topic/sight.parquet"
+    (tmp_path / "site" / "sitecustomize.py").write_text(f"GONE = {name!r}\n{gone}")
+    workflow.path(name).unlink()
+    with monkeypatch.context() as patched:
+        patched.setenv("PYTHONPATH", str(tmp_path / "site"))
+        ran = workflow.run("--latency-wait", "1", f"results/small/{name}", check=False)
+    (job,) = json.loads(status(workflow, "--json"))["stopped"]
+    assert ran.returncode == 1 and job["why"].startswith("it began and left no word")
+    assert job["log"] == "results/small/logs/train-topic/sight.log"
+
+
 def relabelled(workflow):
     for row in workflow.rows:
         row["topic"] = f"new {row['topic']}"

@@ -9,6 +9,15 @@ from harness import DEMO, Workflow, demo_rows
 
 
 @pytest.mark.fault(41)
+def test_another_folder_gives_the_same_bytes(finished, tmp_path):
+    again = Workflow(tmp_path / "elsewhere", finished.rows)
+    again.run()
+    expected, found = finished.finals(), again.finals()
+    assert len(expected) > 40 and sorted(found) == sorted(expected)
+    assert [name for name in expected if found[name] != expected[name]] == []
+
+
+@pytest.mark.fault(41)
 def test_media_per_shard_gives_the_same_results_as_per_video(finished, tmp_path):
     workflow = Workflow(tmp_path / "run", finished.rows, unit="shard")
     assert {job.split()[0] for job in workflow.plan()} >= {"probe_media", "pick_keyframes", "embed_shard"}

@@ -75,7 +75,8 @@ class Stage:
         """Videos a minute of the last ten minutes, or of the last few jobs; None when nothing is going on."""
         job = self.seconds or 0.0
         window = max(WINDOW, JOBS * job)
-        recent = [when for when in self.written if now - when < window]
+        # What bears a later time than now (a clock that is ahead, a stray file) counts when that time has come.
+        recent = [when for when in self.written if 0 <= now - when < window]
         if len(recent) < 2 or now - max(recent) > (window if self.running else FRESH):
             return None
         begun = min(recent)
@@ -106,16 +107,17 @@ class Stage:
         }
 
 
-def collect(study: Study, corpus: Corpus, *, disk: bool = True) -> list[Stage]:
+def collect(study: Study, corpus: Corpus, work: status_running.Work, *, disk: bool = True) -> list[Stage]:
     """The stages of a study in their order, each with what is recorded of the rows of the table.
 
     Args:
         study: the study.
         corpus: its table.
+        work: who works in its results now.
         disk: look at the size of each file too, which takes longer than all else.
     """
     stages = _recorded(study, corpus)
-    under_way = status_running.by_stage(Paths.of(study))
+    under_way = work.by_stage()
     for stage in stages:
         stage.running = under_way.get(stage.name, 0)
         if disk:

@@ -1,7 +1,7 @@
 """The progress of a study day by day, from the times of its files: no process has to watch for it.
 
 A file bears the time of its last writing. What is made again counts on the day when that was done, and the videos of a
-shard's file count on the day when the shard was.
+shard's file count on the day when the shard was. A file from the future (a clock that is ahead) counts as of now.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def days(stages: Iterable[Stage], now: float, most: int) -> list[Day]:
     stages = list(stages)
     told: dict[datetime.date, list[Day]] = {}
     for stage in stages:
-        written, fails = sorted(stage.written), sorted(stage.fails)
+        written, fails = (sorted(min(when, now) for when in times) for times in (stage.written, stage.fails))
         for day in _dates(written, now):
             told.setdefault(day, []).append(_day(stage, day, written, fails, now))
     return [one for day in sorted(told)[-most:] for one in told[day]]

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from triptych.commands import status_tasks
+from triptych.commands import status_running, status_tasks
 from triptych.commands.status import Stage, disk_use
 from triptych.core.cells import count, printable
 from triptych.core.config import Study
@@ -66,11 +66,13 @@ def waiting(study: Study, corpus: Corpus) -> dict[str, Any]:
     return found
 
 
-def lines(study: Study, corpus: Corpus, stages: list[Stage], most: int = 20) -> Iterator[str]:
+def lines(
+    study: Study, corpus: Corpus, work: status_running.Work, stages: list[Stage], most: int = 20
+) -> Iterator[str]:
     """The status in words, for the terminal; `most` limits the videos that are named."""
     now = time.time()
-    paths = Paths.of(study)
-    yield f"Study {study.study}: {len(corpus.rows)} rows in {study.corpus}, results in {paths.root}"
+    yield f"Study {study.study}: {len(corpus.rows)} rows in {study.corpus}, results in {Paths.of(study).root}"
+    yield work.line()
     yield ""
     table = [["stage", *STATES, "pending", "running", "warned", "disk", "s/job", "a minute", "ends"]]
     for stage in stages:
@@ -93,8 +95,8 @@ def lines(study: Study, corpus: Corpus, stages: list[Stage], most: int = 20) -> 
     held = disk_use(f"{study.media_dir}/{study.study}")
     if held:
         yield f"downloads: {size(held)} in {study.media_dir}/{study.study}"
-    yield from _tasks(status_tasks.collect(study), now)
-    yield from _stopped(status_tasks.stopped(paths), most)
+    yield from _tasks(status_tasks.collect(study, work), now)
+    yield from _stopped(work.stopped, most)
     for stage in stages:
         for path, why in stage.damaged.items():
             yield f"damaged: {printable(why if path in why else f'{path}: {why}', LONGEST)}"

@@ -1,4 +1,4 @@
-"""How far the models of each task are, and which jobs stopped, from the files alone."""
+"""How far the models of each task are, from the files alone."""
 
 from __future__ import annotations
 
@@ -10,12 +10,8 @@ from typing import Any
 
 from triptych.commands import status_running
 from triptych.commands.status import Stage, job_seconds
-from triptych.core import ended, live
 from triptych.core.config import Study
 from triptych.core.paths import Paths
-
-#: Why a job stopped that could not say so itself.
-KILLED = "its process was killed (kill -9, a limit of memory or time, a lost node)"
 
 
 @dataclass(frozen=True)
@@ -45,11 +41,10 @@ class Task:
         }
 
 
-def collect(study: Study) -> list[Task]:
+def collect(study: Study, work: status_running.Work) -> list[Task]:
     """The tasks of a study in their order. A model whose job stopped has failed, whatever earlier runs made of it."""
     paths = Paths.of(study)
-    under_way = status_running.by_task(paths, study.tasks)
-    broken = {status_running.task_of(one["writes"][0], paths) for one in stopped(paths) if one["writes"]}
+    under_way, broken = work.by_task(study.tasks), work.broken()
     found = []
     for task in study.tasks:
         names = study.models_of(task)
@@ -64,18 +59,3 @@ def collect(study: Study) -> list[Task]:
                     stage.add(name, {"status": "ok"}, known.st_mtime)
         found.append(Task(task, stage))
     return found
-
-
-def stopped(paths: Paths) -> list[dict[str, Any]]:
-    """Jobs that stopped since the run began, or whose process was killed, and that were not begun again.
-
-    Returns:
-        Of each: `what`, `writes`, `why`, `log`.
-    """
-    killed = [
-        {"what": str(one.record.get("what", "a job")), "writes": one.record.get("writes", []), "why": why, "log": ""}
-        for one in live.dead(paths.live)
-        for why in [f"{KILLED}; {one}"]
-    ]
-    again = {one.record.get("what") for one in live.jobs(paths.live)}
-    return [one for one in (*killed, *ended.recorded(paths.live)) if one["what"] not in again]

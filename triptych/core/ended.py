@@ -3,7 +3,8 @@
 results/{study}/.live/failed/*.json
 
 Logs tell why a job stopped, but not that it did and is not mended; Snakemake keeps no note of failures that another
-program could read. Of a job that was killed nobody writes such a record: `live.dead` finds it.
+program could read. Of a job that was killed nobody writes such a record: `live.recorded` finds it. For one that ended
+before it began its Snakemake does (unsaid.py).
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ from triptych.core import files, records
 
 #: Most characters of a reason that are kept, and of files that are named.
 LONGEST, FILES = 2000, 3
+
+
+def name_of(rule: str, wildcards: Any) -> str:
+    """How records name a job: its rule and its wildcards (Snakemake's own list of them)."""
+    return " ".join([rule, *(f"{name}={value}" for name, value in wildcards.items())])
 
 
 def stopped(folder: str, what: str, writes: Iterable[str], why: str, log: str | None) -> None:

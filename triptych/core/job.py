@@ -46,7 +46,7 @@ def job(snakemake) -> Iterator[logging.Logger]:
     ending = lean.of_script(snakemake)
     logger = start_logging(snakemake.log[0] if snakemake.log else None)
     started = time.monotonic()
-    what = " ".join([snakemake.rule, *(f"{name}={value}" for name, value in snakemake.wildcards.items())])
+    what = ended.name_of(snakemake.rule, snakemake.wildcards)
     records = Paths.from_config(snakemake.config).live
     try:
         with live.working(records, what, snakemake.output):

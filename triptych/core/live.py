@@ -227,15 +227,11 @@ def active_run(folder: str) -> Holder | None:
 
 def jobs(folder: str, *, sweep: bool = False) -> list[Holder]:
     """Processes of jobs that live now, or of which nobody knows; with `sweep` the records of dead ones are removed."""
-    return [holder for holder in _recorded(folder, sweep) if holder.state != "dead"]
+    return [holder for holder in recorded(folder, sweep=sweep) if holder.state != "dead"]
 
 
-def dead(folder: str) -> list[Holder]:
-    """Jobs whose process was killed (`kill -9`, memory, a lost node) and that nobody has begun again."""
-    return [holder for holder in _recorded(folder, sweep=False) if holder.state == "dead" and holder.record]
-
-
-def _recorded(folder: str, sweep: bool) -> list[Holder]:
+def recorded(folder: str, *, sweep: bool = False) -> list[Holder]:
+    """Processes of all recorded jobs: dead ones were killed (`kill -9`, memory, a lost node) and not begun again."""
     try:
         paths = sorted((Path(folder) / "jobs").glob("*.json"))
     except OSError:

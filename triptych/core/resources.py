@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from triptych.core.config.resources import EVERY, LEAST_MB, TABLE, Resources
@@ -156,11 +156,20 @@ def on_cluster(workflow: Any) -> bool:
     return workflow.resource_settings.nodes is not None and workflow.resource_settings.cores is None
 
 
-def notice(unit: str, videos: int, shards: int) -> str | None:
-    """What a user should know before a run on a cluster: that media stages by shard are far fewer jobs."""
-    if unit == "shard" or videos <= shards:
+def notice(unit: str, shards: Mapping[str, Collection[str]], urls: Collection[str] = ()) -> str | None:
+    """What a user should know before a run on a cluster: that media stages by shard are far fewer jobs.
+
+    Args:
+        unit: of the study.
+        shards: the videos of each.
+        urls: the videos that are downloaded, which is a job more.
+    """
+    videos = sum(map(len, shards.values()))
+    if unit == "shard" or videos <= len(shards):
         return None
-    return f"unit: video makes {3 * videos} jobs of the media stages; `unit: shard` in the study makes {3 * shards}"
+    by_video = 3 * videos + len(urls)
+    by_shard = 3 * len(shards) + sum(any(video in urls for video in members) for members in shards.values())
+    return f"unit: video makes {by_video} jobs of the media stages; `unit: shard` in the study makes {by_shard}"
 
 
 def site(default_resources: Any) -> dict[str, str]:
