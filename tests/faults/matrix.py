@@ -58,7 +58,8 @@ MATRIX = (
         "One video of several is broken",
         "The others go through to the metrics; the broken one is in the status table at each stage with its "
         "reason; exit 0; at each stage ok + absent + failed + refused are the rows",
-        "nine broken, refused or missing files among 30 rows with four good clips, a whole run",
+        "twelve broken, refused or missing files, some in their sound alone, among 33 rows with four good clips, "
+        "a whole run",
     ),
     Row(
         7,

@@ -12,6 +12,7 @@ from triptych.core.status import stop
 from triptych.media import mp3
 from triptych.media.frames import (
     Tally,
+    content,
     declared_end,
     decode,
     only,
@@ -226,13 +227,18 @@ class _Writer:
 
         if name not in self._resamplers:
             self._resamplers[name] = av.AudioResampler(format="s16", layout="mono", rate=self._rates[name])
-        for frame in self._resamplers[name].resample(block):
+        # Channels whose places nobody told cannot be mixed, for one.
+        with content(f"sound of {block.layout.name} at {block.sample_rate} Hz cannot be made mono"):
+            frames = self._resamplers[name].resample(block)
+        for frame in frames:
             self._encode(name, frame)
 
     def change(self) -> None:
         """Write what the resamplers still hold; the next block may have another form."""
         for name, resampler in self._resamplers.items():
-            for frame in resampler.resample(None):
+            with content("the end of the sound cannot be made mono"):
+                frames = resampler.resample(None)
+            for frame in frames:
                 self._encode(name, frame)
         self._resamplers.clear()
 
