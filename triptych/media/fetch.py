@@ -6,6 +6,7 @@ unreadable cookie file and bugs fail the job. What is remembered of failures lie
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import shutil
@@ -21,6 +22,7 @@ from triptych.core.status import OK, Manifest, Outcome, Refused, stop
 from triptych.media import fetch_info, fetch_join
 from triptych.media.fetch_attempts import RunStop, record, record_refetch, token
 from triptych.media.fetch_errors import NOT_NOW
+from triptych.media.fetch_secrets import hide
 from triptych.media.hosts import Guard, check_url
 from triptych.media.sniff import sniff
 
@@ -118,7 +120,7 @@ def ensure_source(
             data, _ = _download(paths, slug, manifest.data["url"], {**params, "captions": []}, tuple(allow))
         except Refused as ended:
             record(paths, slug, _used(paths, slug), ended.outcome)
-            raise
+            raise Refused(_without_secrets(ended.outcome)) from None
         digest = data["media"]["sha256"]
         changed = digest != manifest.artefacts["media"]["sha256"]
         record_refetch(paths, slug, digest, changed)
@@ -181,15 +183,20 @@ def _fetch(paths: Paths, slug: str, url: str, params: dict[str, Any], allow: tup
     except Refused as ended:
         if before is None or before.data.get("url") != url:
             _remove_files(paths, slug, before)
-        return Manifest(slug, "fetch", ended.outcome, _key(url, params), data={"url": url})
+        return Manifest(slug, "fetch", _without_secrets(ended.outcome), _key(url, params), data={"url": url})
     media = {"media": data.pop("media")}
     captions = {}
     for index, one in enumerate(data["captions"]):
         captions["captions" if index == 0 else f"captions.{one['language']}"] = one.pop("file")
     kept = {artefact["path"] for artefact in captions.values()}
     _remove_captions(paths, slug, before, kept)
-    outcome = Outcome("ok", warnings=warnings) if warnings else OK
+    outcome = Outcome("ok", warnings={code: hide(text) for code, text in warnings.items()}) if warnings else OK
     return Manifest(slug, "fetch", outcome, _key(url, params), {**media, **captions}, {"url": url, **data})
+
+
+def _without_secrets(outcome: Outcome) -> Outcome:
+    """An outcome whose words may be those of a site."""
+    return dataclasses.replace(outcome, message=hide(outcome.message or "") or None)
 
 
 def _remove_files(paths: Paths, slug: str, before: Manifest | None) -> None:
@@ -312,7 +319,12 @@ def _keep(paths: Paths, slug: str, work: Path, found: _Found) -> tuple[dict[str,
     for one in found.captions:
         place = media.with_name(f"{slug}.{one['language']}{one['file'].suffix}")
         captions.append({**one, "file": _place(paths, one["file"], place)})
-    data = {**fetch_info.metadata(found.info), "formats": found.formats, "joined_by": joined_by, "captions": captions}
+    data = {
+        **fetch_info.metadata(found.info),
+        "formats": hide(found.formats),
+        "joined_by": joined_by,
+        "captions": captions,
+    }
     data["media"] = _place(paths, whole, media)
     return data, found.warnings
 

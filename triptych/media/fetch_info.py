@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from triptych.core.status import stop
+from triptych.media.fetch_secrets import hide
 
 #: Metadata that is kept, and whether it is a list of texts.
 METADATA = {
@@ -99,7 +100,7 @@ def metadata(info: dict[str, Any]) -> dict[str, Any]:
 
 def _text(value: str) -> str:
     clean = re.sub(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029\ud800-\udfff]", " ", value)
-    return clean[:MOST_TEXT]
+    return hide(clean)[:MOST_TEXT]
 
 
 def choose_captions(info: dict[str, Any], languages: list[str]) -> list[dict[str, Any]]:

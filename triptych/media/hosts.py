@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from triptych.core.status import stop
+from triptych.media.fetch_secrets import hide
 
 #: Programs that a site's extractor may start: runtimes for the site's JavaScript, which yt-dlp runs without network.
 SCRIPT_RUNTIMES = {"deno", "node", "bun", "qjs", "quickjs"}
@@ -118,7 +119,7 @@ class Guard:
         parts = urllib.parse.urlsplit(url)
         host = parts.hostname or ""
         if parts.scheme.lower() not in ("http", "https"):
-            self._refuse(f"{parts.scheme}: addresses are not fetched ({url[:200]})")
+            self._refuse(f"{parts.scheme}: addresses are not fetched ({hide(url)[:200]})")
         addresses = [host] if _is_numeric(host) else (_resolve(host) if self.proxied else [])
         for address in addresses:
             if not self.allows(address):
