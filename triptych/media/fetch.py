@@ -10,6 +10,7 @@ import dataclasses
 import logging
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -239,6 +240,7 @@ def _download(
     run_stop = RunStop(paths, run_name(params), params["stop_after_429"])
     work = Path(paths.media(slug)).parent / ".work" / slug
     run_stop.check()
+    _own_files(work)
     guard = Guard(params["allow_private_hosts"], allow)
     session = fetch_network.Session(params, guard, run_stop, work / "validators.json")
     with guard, fetch_client.open_client(session, cookies) as client:
@@ -265,6 +267,24 @@ def _download(
         shutil.rmtree(work, ignore_errors=True)
 
 
+def _own_files(work: Path) -> None:
+    """Leave only files of downloads in a work folder: writing to a link, or a second name, would change another file.
+
+    The names are no secret: they follow from the URL.
+    """
+    for folder in (work.parent, work):
+        if folder.is_symlink():
+            folder.unlink()
+    if not work.is_dir():
+        return
+    for path in work.iterdir():
+        told = path.lstat()
+        if stat.S_ISDIR(told.st_mode):
+            shutil.rmtree(path)
+        elif not stat.S_ISREG(told.st_mode) or told.st_nlink > 1:
+            path.unlink()
+
+
 def run_name(params: dict[str, Any]) -> str:
     """The name of this run of Snakemake, under which its downloads count refusals together; empty when unknown."""
     return str(params.get("run") or os.environ.get(RUN_VARIABLE, ""))
@@ -279,6 +299,7 @@ def _attempt(client: Any, session: Any, url: str, work: Path) -> _Found:
     with fetch_client.foreign():
         streams = fetch_info.check(info, session.params)
         captions = fetch_info.choose_captions(info, session.params["captions"])
+    _own_files(work)
     work.mkdir(parents=True, exist_ok=True)
     files = []
     for number, stream in enumerate(streams):
@@ -330,7 +351,13 @@ def _keep(paths: Paths, slug: str, work: Path, found: _Found) -> tuple[dict[str,
 
 
 def _place(paths: Paths, source: Path, target: Path) -> dict[str, Any]:
-    """Put a finished file in its place, whole; its entry for the manifest."""
+    """Put a finished file in its place, whole; its entry for the manifest.
+
+    Raises:
+        Refused: `failed: not_media` when a link has come in its place.
+    """
+    if source.is_symlink():
+        raise stop("failed", "not_media", f"{source} has become a link, which is not followed; run again.")
     with source.open("rb+") as handle:
         os.fsync(handle.fileno())
     entry = {
