@@ -28,7 +28,7 @@ from triptych.media.fetch_secrets import hide
 SCRIPT_RUNTIMES = {"deno", "node", "bun", "qjs", "quickjs"}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 #: Reserved networks that some versions of Python call global.
-_RESERVED = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("64:ff9b:1::/48"))
+_RESERVED = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "64:ff9b:1::/48", "fec0::/10", "3fff::/20")))
 _ACTIVE: list[Guard] = []
 _INSTALLED = threading.Lock()
 _CONNECTING = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1}
