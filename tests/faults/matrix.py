@@ -121,7 +121,8 @@ MATRIX = (
         16,
         "A bomb of pixels, frames or seconds",
         "`refused` from the header, without decoding, by a child with 1 GB of memory",
-        "a PNG of 16,000 x 16,000 pixels, 800,000 s in three frames, one frame more than the limit",
+        "a PNG of 16,000 x 16,000 pixels, 800,000 s in three frames, one frame more than the limit, sound of a "
+        "sample a second",
     ),
     Row(
         17,

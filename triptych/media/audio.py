@@ -31,6 +31,8 @@ RATE = 16_000
 BLOCK = 10.0
 #: Seconds by which a timestamp must be late for silence to be put in.
 GAP = 0.1
+#: Samples a second below which there is no sound to hear: at 1 Hz a file of some kilobytes lasts for hours.
+LEAST_RATE = 1000
 #: Largest magnitude (of 32768) up to which sound counts as silent: about -60 dB.
 SILENT = 32
 
@@ -53,7 +55,7 @@ def extract(
         declared seconds; peak (0 to 1); mp3_rate. Warnings: `truncated`, `corrupt_packets`, `gaps`, `silent`.
 
     Raises:
-        Refused: `failed: undecodable`, `refused: too_long`.
+        Refused: `failed: undecodable`, `refused: too_long` or `odd_rate`.
     """
     tally = Tally()
     with open_media(path) as container:
@@ -64,6 +66,7 @@ def extract(
         if own or declared is None:
             only(container, stream)
         prepare(stream, 1, limits["max_pixels"])
+        _check_rate(stream.rate)
         with _Writer(targets, params, min(stream.rate, params["mp3_rate"])) as writer:
             blocks = _Blocks(writer, limits["max_seconds"])
             for packet in packets(container, stream, tally):
@@ -100,6 +103,12 @@ def read_flac(path: Path | str) -> np.ndarray:
             blocks.append(frame.to_ndarray().reshape(-1))
     whole = np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
     return whole.astype(np.float32) / np.float32(32768)
+
+
+def _check_rate(rate: int) -> None:
+    """Refuse a rate, as the header or a frame tells it, that would make much of nearly nothing."""
+    if rate < LEAST_RATE:
+        raise stop("refused", "odd_rate", f"sound of {rate:,} samples a second, the least is {LEAST_RATE:,}")
 
 
 class _Blocks:
@@ -154,6 +163,7 @@ class _Blocks:
         """Begin, or go on with frames of another rate, format or layout."""
         import av
 
+        _check_rate(frame.sample_rate)
         self.flush()
         self.writer.change()
         self._kind = (frame.sample_rate, frame.format.name, frame.layout.name)
