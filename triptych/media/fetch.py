@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import re
 import shutil
 import stat
 import time
@@ -212,7 +213,10 @@ def _remove_captions(paths: Paths, slug: str, before: Manifest | None, kept: set
     folder = Path(paths.manifest("fetch", slug)).parent
     for name, artefact in (before.artefacts if before else {}).items():
         path = _own(paths, folder / artefact["path"])
-        if name.startswith("captions") and artefact["path"] not in kept and path is not None:
+        if not name.startswith("captions") or artefact["path"] in kept or path is None:
+            continue
+        # The folder holds files of other videos too, whatever a manifest names.
+        if re.fullmatch(rf"{re.escape(slug)}\.{fetch_info.LANGUAGE}\.(vtt|srt)", path.name):
             path.unlink(missing_ok=True)
 
 

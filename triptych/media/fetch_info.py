@@ -27,7 +27,8 @@ METADATA = {
     "webpage_url": False,
 }
 MOST_TEXT, MOST_ITEMS = 5000, 100
-_LANGUAGE = re.compile(r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$")
+#: Languages of captions: they become parts of a file's name.
+LANGUAGE = r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*"
 
 
 def single(info: dict[str, Any], resolve) -> dict[str, Any]:
@@ -116,7 +117,7 @@ def choose_captions(info: dict[str, Any], languages: list[str]) -> list[dict[str
             near = sorted(key for key in tracks if key.lower().startswith(f"{wanted.lower()}-"))
             for language in [wanted, *near] if wanted in tracks else near:
                 track = _best(tracks[language])
-                if track is not None and _LANGUAGE.fullmatch(language):
+                if track is not None and re.fullmatch(LANGUAGE, language):
                     chosen.append({"language": language, "automatic": automatic, "track": track})
                     break
             else:
