@@ -127,9 +127,10 @@ MATRIX = (
     Row(
         17,
         "The decoder hangs or crashes",
-        "The child that decodes is ended; the video is `failed` with the reason, the others go on, the next "
-        "run tries it again",
-        "SIGSEGV and SIGSTOP to the real child; one that sleeps, or ignores SIGTERM",
+        "The child that decodes is ended; the video is `failed` with the reason and the others go on; runs to come "
+        "leave it so, since the same file would most likely end so again, until `triptych status --retry-failed` "
+        "asks for another attempt",
+        "SIGSEGV and SIGSTOP to the real child, SIGSEGV in a whole run; one that sleeps, or ignores SIGTERM",
     ),
     Row(
         18,
