@@ -111,6 +111,26 @@ def test_cookies_that_a_site_echoes_appear_nowhere(site, get, clip, tmp_path, ca
 
 
 @pytest.mark.fault(40)
+def test_cookies_that_a_site_echoes_as_its_tag_are_not_kept_for_the_next_attempt(site, get, clip, tmp_path):
+    path = cookie_file(tmp_path, f"127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\t{CANARY}")
+
+    def page(handler):
+        tag = f'"{handler.headers["Cookie"]}"'
+        answer(handler, 200, clip[:9000], "video/mp4", Content_Length=len(clip), ETag=tag)
+
+    site.pages["/a.mp4"] = page
+    assert get(f"{site.url}/a.mp4", cookies=str(path), retries=0).outcome.transient
+    (part,) = tmp_path.rglob("0-*.part")
+    assert CANARY not in all_told(tmp_path, but=(path,))
+    # One that tells its own tag is remembered.
+    site.pages["/a.mp4"] = lambda handler: answer(
+        handler, 200, clip[:9000], "video/mp4", Content_Length=len(clip), ETag='"own"'
+    )
+    assert get(f"{site.url}/a.mp4", cookies=str(path), retries=0).outcome.transient
+    assert '"own' in (part.parent / "validators.json").read_text().replace("\\", "")
+
+
+@pytest.mark.fault(40)
 def test_a_secret_at_the_end_of_a_long_message_is_not_kept_in_part(site, get, tmp_path):
     path = cookie_file(tmp_path, f"127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\t{CANARY}")
     for length in range(420, 490, 10):
