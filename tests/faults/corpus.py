@@ -7,6 +7,7 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import av
 import numpy as np
 from harness import demo_rows
 from media import clips
@@ -69,6 +70,16 @@ def flipped(content: bytes) -> bytes:
     return bytes(data)
 
 
+def deaf(path: Path) -> None:
+    """Make random bytes of the sound's packets of a file, which keeps its pictures."""
+    content, generator = bytearray(path.read_bytes()), np.random.default_rng(5)
+    with av.open(str(path)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(audio=0) if packet.size]
+    for at, size in places:
+        content[at : at + size] = generator.bytes(size)
+    path.write_bytes(bytes(content))
+
+
 def make(folder: Path) -> Files:
     """Write the files of the corpus; a file outside the folder, too, to which one is a link."""
     files = Files(folder)
@@ -82,6 +93,12 @@ def make(folder: Path) -> Files:
     for name, suffix, options in (("cut", ".mp4", {"movflags": "faststart"}), ("cut_mkv", ".mkv", {})):
         path = files.clip(name, clips.moving(100), clips.tone(4.0), suffix=suffix, options=options, gop=10)
         path.write_bytes(path.read_bytes()[: int(path.stat().st_size * 0.6)])
+    # In 3 % of its data there is a picture and no whole packet of sound, whatever the index tells.
+    path = files.clip("cut_early", clips.moving(100), clips.tone(4.0), options={"movflags": "faststart"}, gop=10)
+    start, content = path.read_bytes().index(b"mdat") + 4, path.read_bytes()
+    path.write_bytes(content[: start + (len(content) - start) * 3 // 100])
+    deaf(files.clip("deaf", clips.moving(60, seed=4), clips.tone(2.0)))
+    files.raw("no_sample", clips.riff(), suffix=".wav")
     path = files.clip("flips", clips.moving(100), gop=25)
     path.write_bytes(flipped(path.read_bytes()))
     files.clip("silent", clips.moving(60, seed=1), clips.tone(2.0, level=0.0))

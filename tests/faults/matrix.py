@@ -58,7 +58,8 @@ MATRIX = (
         "One video of several is broken",
         "The others go through to the metrics; the broken one is in the status table at each stage with its "
         "reason; exit 0; at each stage ok + absent + failed + refused are the rows",
-        "nine broken, refused or missing files among 30 rows with four good clips, a whole run",
+        "twelve broken, refused or missing files, some in their sound alone, among 33 rows with four good clips, "
+        "a whole run",
     ),
     Row(
         7,
@@ -120,14 +121,16 @@ MATRIX = (
         16,
         "A bomb of pixels, frames or seconds",
         "`refused` from the header, without decoding, by a child with 1 GB of memory",
-        "a PNG of 16,000 x 16,000 pixels, 800,000 s in three frames, one frame more than the limit",
+        "a PNG of 16,000 x 16,000 pixels, 800,000 s in three frames, one frame more than the limit, sound of a "
+        "sample a second",
     ),
     Row(
         17,
         "The decoder hangs or crashes",
-        "The child that decodes is ended; the video is `failed` with the reason, the others go on, the next "
-        "run tries it again",
-        "SIGSEGV and SIGSTOP to the real child; one that sleeps, or ignores SIGTERM",
+        "The child that decodes is ended; the video is `failed` with the reason and the others go on; runs to come "
+        "leave it so, since the same file would most likely end so again, until `triptych status --retry-failed` "
+        "asks for another attempt",
+        "SIGSEGV and SIGSTOP to the real child, SIGSEGV in a whole run; one that sleeps, or ignores SIGTERM",
     ),
     Row(
         18,

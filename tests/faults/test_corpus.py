@@ -96,6 +96,16 @@ def test_broken_videos_stop_nothing_and_are_told(ran):
     assert ran.workflow.path("report", "index.html").is_file()
 
 
+@pytest.mark.fault(6)
+@pytest.mark.parametrize("name", ["no_sample", "cut_early", "deaf"])
+def test_sound_of_which_nothing_can_be_decoded_is_told(ran, name):
+    assert ran.at("probe", name)["status"] == "ok" and ran.manifest("probe", name)["data"]["audio"]
+    assert ran.ended("audio", name) == ran.ended("embed:sound", name) == {("failed", "undecodable")}
+    assert "no sound could be decoded" in ran.at("audio", name)["message"]
+    # What the file has beside it is used.
+    assert ran.at("keyframes", name)["status"] == ("absent" if name == "no_sample" else "ok")
+
+
 @pytest.mark.fault(8)
 @pytest.mark.parametrize("name", ["cut", "cut_mkv"])
 def test_a_cut_video_is_used_and_told(ran, name):

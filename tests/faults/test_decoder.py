@@ -68,6 +68,6 @@ def test_crashed_and_hung_decoders_end_their_video_alone(tmp_path, quiet, stage)
         "good": ("ok", None),
     }
     assert "SIGSEGV" in ended["crash"].message and "limits.wall_seconds" in ended["hang"].message
-    # Nobody is left, and the next run tries both again.
+    # Nobody is left, and the next job over them (it is asked for by hand) tries both again.
     assert not [child for child in psutil.Process().children() if child.pid in assassin.known]
     assert all(one.ok for one in run(stage).values())

@@ -6,9 +6,10 @@ from fuzz.target import ENDED, target
 from hypothesis import strategies as st
 from media import clips
 
-from triptych.core.config import Limits
+from triptych.core.config import Audio, Keyframes, Limits
 from triptych.core.status import Refused
-from triptych.media import fetch_info, probe, sandbox
+from triptych.media import audio, fetch_info, keyframes, probe, sandbox
+from triptych.media.candidates import Source
 from triptych.media.fetch_client import foreign
 from triptych.media.sniff import sniff
 
@@ -52,14 +53,64 @@ def media(tmp_path_factory):
 def test_a_damaged_video_is_facts_or_an_outcome(media, folder, data):
     path = folder / "x.media"
     path.write_bytes(data.draw(damaged(*media)))
+    found = ended("test_a_damaged_video_is_facts_or_an_outcome", probe.examine, str(path), LIMITS)
+    assert found is None or found.data["kind"] in ("video", "audio", "image")
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory):
+    """Bytes of small real sound tracks, some beside pictures."""
+    place, tone = tmp_path_factory.mktemp("sounds"), clips.tone(0.3)
+    made = [
+        clips.write(place / "a.mp4", clips.moving(2), tone, options={"movflags": "faststart"}),
+        clips.write(place / "b.mkv", sound=tone, sound_codec="flac"),
+        clips.write(place / "c.wav", sound=clips.tone(0.05), sound_codec="pcm_s16le"),
+        clips.write(place / "d.mp3", sound=tone, sound_codec="libmp3lame"),
+        clips.write(place / "e.ogg", sound=clips.tone(0.3, 48_000), sound_codec="libopus", rate=48_000),
+    ]
+    return [path.read_bytes() for path in made]
+
+
+def ended(test, function, *arguments):
+    """The answer of a limited child, or None when it is an outcome; any other end fails the test."""
     try:
-        found = sandbox.run(probe.examine, str(path), LIMITS, memory_mb=600, wall_seconds=20)
+        found = sandbox.run(function, *arguments, memory_mb=600, wall_seconds=20)
     except Refused as refused:
         assert refused.outcome.reason and refused.outcome.message
-        ENDED[f"test_a_damaged_video_is_facts_or_an_outcome: {refused.outcome.reason}"] += 1
-    else:
-        assert found.data["kind"] in ("video", "audio", "image")
-        ENDED["test_a_damaged_video_is_facts_or_an_outcome: ok"] += 1
+        ENDED[f"{test}: {refused.outcome.reason}"] += 1
+        return None
+    ENDED[f"{test}: ok"] += 1
+    return found
+
+
+@target(share=0.8, data=st.data())
+def test_the_sound_of_a_damaged_file_is_extracted_or_an_outcome(sounds, folder, data):
+    path = folder / "x.media"
+    path.write_bytes(data.draw(damaged(*sounds)))
+    test = "test_the_sound_of_a_damaged_file_is_extracted_or_an_outcome"
+    found = ended(f"{test} (probe)", probe.examine, str(path), LIMITS)
+    if found is None or not found.data["audio"]:
+        return
+    targets = {name: str(folder / f"x.{name}") for name in ("mp3", "flac")}
+    index, start = found.data["audio"]["index"], found.data["start"]
+    heard = ended(test, audio.extract, str(path), index, start, targets, Audio().model_dump(), LIMITS)
+    if heard is not None:
+        assert len(audio.read_flac(targets["flac"])) == heard.data["samples"] > 0
+
+
+@target(share=0.6, data=st.data(), mode=st.sampled_from(["auto", "exact", "keyframe-packets"]))
+def test_the_keyframes_of_a_damaged_video_are_chosen_or_an_outcome(media, folder, data, mode):
+    path = folder / "x.media"
+    path.write_bytes(data.draw(damaged(*media)))
+    test = "test_the_keyframes_of_a_damaged_video_are_chosen_or_an_outcome"
+    found = ended(f"{test} (probe)", probe.examine, str(path), LIMITS)
+    if found is None or not found.data["video"]:
+        return
+    params = {**Keyframes().model_dump(), "count": 3, "short_side": 32, "mode": mode, "uniform": 4}
+    source = Source(str(path), found.data["video"]["index"], found.data["start"], params, LIMITS)
+    seen = ended(test, keyframes.extract, source)
+    if seen is not None:
+        assert 1 <= seen.data["count"] <= 3
 
 
 @target(

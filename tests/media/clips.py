@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -41,6 +42,14 @@ def moving(count: int, width=96, height=64, seed=0) -> list[np.ndarray]:
 def tone(seconds: float, rate=RATE, pitch=440.0, level=0.5) -> np.ndarray:
     """(samples,) float32 sine."""
     return (level * np.sin(2 * np.pi * pitch * np.arange(int(seconds * rate)) / rate)).astype(np.float32)
+
+
+def riff(data: bytes = b"", claimed: int | None = None, channels: int = 1, rate: int = 16_000) -> bytes:
+    """A WAV of 16-bit samples, byte by byte: its header may say what no writer would."""
+    size = len(data) if claimed is None else claimed
+    wide = 2 * channels
+    form = struct.pack("<IHHIIHH", 16, 1, channels, rate, rate * wide & 0xFFFFFFFF, wide & 0xFFFF, 16)
+    return b"RIFF" + struct.pack("<I", 36 + size) + b"WAVEfmt " + form + b"data" + struct.pack("<I", size) + data
 
 
 def write(

@@ -133,6 +133,26 @@ def test_no_sound_track_is_absent(bench, tmp_path):
     assert (found.outcome.status, found.outcome.reason, found.artefacts) == ("absent", "no_audio", {})
 
 
+@pytest.mark.fault(6)
+@pytest.mark.parametrize(
+    "content",
+    [
+        clips.riff(),
+        clips.riff(claimed=32_000),
+        clips.riff(bytes(200_000), channels=9),
+        clips.riff(bytes(200_000), channels=64),
+        clips.riff(bytes(200_000), channels=65_535),
+    ],
+    ids=["empty", "claims", "nine_channels", "64_channels", "65535_channels"],
+)
+def test_a_sound_track_of_which_nothing_can_be_used_is_undecodable(bench, tmp_path, content):
+    path = tmp_path / "odd.wav"
+    path.write_bytes(content)
+    found = run(bench, path)
+    assert (found.outcome.status, found.outcome.reason, found.artefacts) == ("failed", "undecodable", {})
+    assert found.outcome.message.startswith(("no sound could be decoded", "sound of "))
+
+
 def test_silent_sound_is_ok_and_says_so(bench, tmp_path):
     found = run(bench, clips.write(tmp_path / "silent.mp4", clips.moving(10), 0 * clips.tone(1.0)))
     assert found.outcome.ok and "silent" in found.outcome.warnings and found.data["peak"] == 0

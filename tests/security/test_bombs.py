@@ -1,13 +1,15 @@
 """Small files that claim to be large: refused from their headers, in a child process with little memory."""
 
 import struct
+from pathlib import Path
 
+import numpy as np
 import pytest
 from media import clips
 
-from triptych.core.config import Limits
+from triptych.core.config import Audio, Limits
 from triptych.core.status import Refused
-from triptych.media import probe, sandbox
+from triptych.media import audio, probe, sandbox
 from triptych.speech.captions import MAX_BYTES, transcript_of
 
 
@@ -68,6 +70,22 @@ def test_an_mp4_that_claims_to_last_for_years(clip, seconds):
 
 def test_an_mp4_that_claims_many_frames(clip):
     assert refused(clip, max_frames=7) == "too_many_frames"
+
+
+@pytest.mark.fault(16)
+@pytest.mark.parametrize(("rate", "ended"), [(1, "refused"), (999, "refused"), (1000, "ok")])
+def test_kilobytes_of_sound_at_an_odd_rate_are_no_hours(tmp_path, rate, ended):
+    """At 1 Hz, 21 kB became 120 MB within all limits."""
+    path, targets = tmp_path / "slow.wav", {name: str(tmp_path / f"a.{name}") for name in ("mp3", "flac")}
+    path.write_bytes(clips.riff(np.random.default_rng(0).bytes(21_000), rate=rate))
+    arguments = (str(path), 0, 0.0, targets, Audio().model_dump(), Limits().model_dump())
+    if ended == "ok":
+        assert sandbox.run(audio.extract, *arguments, memory_mb=600, wall_seconds=60).data["seconds"] > 10
+        return
+    with pytest.raises(Refused) as told:
+        sandbox.run(audio.extract, *arguments, memory_mb=600, wall_seconds=60)
+    assert (told.value.outcome.status, told.value.outcome.reason) == ("refused", "odd_rate")
+    assert not any(Path(target).exists() and Path(target).stat().st_size > 1000 for target in targets.values())
 
 
 def test_a_gigabyte_of_captions_is_not_read(tmp_path):

@@ -48,6 +48,8 @@ def test_stages_replace_links_at_their_places(tmp_path, outside):
         link = tmp_path / "results" / "s" / place
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(outside)
+    for name in ("a.mp3", "a.flac"):
+        temporary_name(tmp_path / "results" / "s" / "audio" / name).symlink_to(outside)
     before = clip.read_bytes()
     videos = [{"slug": "a", "source": str(tmp_path / "linked.mp4"), "url": False}]
     for stage, params in (("probe", {}), ("audio", Audio().model_dump())):

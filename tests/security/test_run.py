@@ -75,6 +75,7 @@ def test_no_playlist_is_followed(attacked):
     assert not [path for path, _ in attacked.asked if "hit-by-playlist" in path]
 
 
+@pytest.mark.fault(40)
 def test_secrets_are_used_and_occur_nowhere(attacked):
     assert COOKIE in attacked.asked[-1][1]
     (row,) = [row for row in status_of(attacked) if row["stage"] == "fetch" and row["source"].startswith("http")]

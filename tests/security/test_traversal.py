@@ -1,5 +1,8 @@
 """Names that would become paths: of studies and their parts, of captions and artefacts, of lists."""
 
+import os
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -106,6 +109,23 @@ def test_a_manifest_cannot_name_files_of_others(tmp_path):
     assert fetch._kept(paths, "a", "https://x", params) is None
     fetch._remove_files(paths, "a", Manifest.read(paths.manifest("fetch", "a")))
     assert foreign.is_file()
+
+
+def test_captions_of_a_manifest_are_files_of_its_video(tmp_path):
+    """All downloads of a study lie in one folder: what is named there may be another's."""
+    paths = Paths("s", str(tmp_path / "results"), str(tmp_path / "media"), str(tmp_path / "splits"))
+    media = Path(paths.media("a"))
+    media.parent.mkdir(parents=True)
+    Path(paths.manifest("fetch", "a")).parent.mkdir(parents=True)
+    own = [media.with_name(name) for name in ("a.en.vtt", "a.en-GB.srt")]
+    others = [media.with_name(name) for name in ("b.media", "b.en.vtt", "a.b.en.vtt", "a.media", "a.en.mp4")]
+    artefacts = {}
+    for number, path in enumerate((*own, *others)):
+        path.write_bytes(b"x")
+        told = os.path.relpath(path, Path(paths.manifest("fetch", "a")).parent)
+        artefacts[f"captions.{number}"] = {"path": told, "sha256": digest_bytes(b"x"), "bytes": 1}
+    fetch._remove_captions(paths, "a", Manifest("a", "fetch", OK, "", artefacts), set())
+    assert sorted(media.parent.iterdir()) == sorted(others)
 
 
 @pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/passwd", "link/x"])

@@ -18,7 +18,10 @@ CANARY, HOSTILE = "canary-5d1e77c0", "<script>document.title='PWNED'</script><im
 
 
 class Media(SimpleHTTPRequestHandler):
-    """The demo's media; `/broken/` answers 500 until the server is mended; each request is counted."""
+    """The demo's media; `/broken/` answers 500 until the server is mended; each request is counted.
+
+    `/nowhere/` tells in its words what it was sent.
+    """
 
     def do_GET(self):
         self.server.asked.append(self.path)
@@ -27,6 +30,8 @@ class Media(SimpleHTTPRequestHandler):
             if not self.server.mended:
                 return self.send_error(500)
             self.path = self.path.removeprefix("/broken")
+        if self.path.startswith("/nowhere/"):
+            return self.send_error(404, f"Nothing for {self.headers['Cookie']}")
         return super().do_GET()
 
     def log_message(self, *arguments):
@@ -101,6 +106,7 @@ def test_downloads_fail_as_data_come_again_on_request_and_are_dropped(server, tm
     assert fetched[broken] == ("failed", "http_500") and fetched[lost] == ("failed", "http_404")
     assert [fetched[row["id"]][0] for row in rows[:4]] == ["ok"] * 4
     assert statuses(workflow, "keyframes")[lost][0] == "failed"
+    assert "Nothing for session=..." in workflow.path("status.tsv").read_text(encoding="utf-8")
     media = workflow.folder / "data/media/small"
     assert not list(media.glob("*.media"))
 

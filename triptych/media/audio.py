@@ -12,6 +12,7 @@ from triptych.core.status import stop
 from triptych.media import mp3
 from triptych.media.frames import (
     Tally,
+    content,
     declared_end,
     decode,
     only,
@@ -30,6 +31,8 @@ RATE = 16_000
 BLOCK = 10.0
 #: Seconds by which a timestamp must be late for silence to be put in.
 GAP = 0.1
+#: Samples a second below which there is no sound to hear: at 1 Hz a file of some kilobytes lasts for hours.
+LEAST_RATE = 1000
 #: Largest magnitude (of 32768) up to which sound counts as silent: about -60 dB.
 SILENT = 32
 
@@ -52,7 +55,7 @@ def extract(
         declared seconds; peak (0 to 1); mp3_rate. Warnings: `truncated`, `corrupt_packets`, `gaps`, `silent`.
 
     Raises:
-        Refused: `failed: undecodable`, `refused: too_long`.
+        Refused: `failed: undecodable`, `refused: too_long` or `odd_rate`.
     """
     tally = Tally()
     with open_media(path) as container:
@@ -63,6 +66,7 @@ def extract(
         if own or declared is None:
             only(container, stream)
         prepare(stream, 1, limits["max_pixels"])
+        _check_rate(stream.rate)
         with _Writer(targets, params, min(stream.rate, params["mp3_rate"])) as writer:
             blocks = _Blocks(writer, limits["max_seconds"])
             for packet in packets(container, stream, tally):
@@ -99,6 +103,12 @@ def read_flac(path: Path | str) -> np.ndarray:
             blocks.append(frame.to_ndarray().reshape(-1))
     whole = np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
     return whole.astype(np.float32) / np.float32(32768)
+
+
+def _check_rate(rate: int) -> None:
+    """Refuse a rate, as the header or a frame tells it, that would make much of nearly nothing."""
+    if rate < LEAST_RATE:
+        raise stop("refused", "odd_rate", f"sound of {rate:,} samples a second, the least is {LEAST_RATE:,}")
 
 
 class _Blocks:
@@ -153,6 +163,7 @@ class _Blocks:
         """Begin, or go on with frames of another rate, format or layout."""
         import av
 
+        _check_rate(frame.sample_rate)
         self.flush()
         self.writer.change()
         self._kind = (frame.sample_rate, frame.format.name, frame.layout.name)
@@ -226,13 +237,18 @@ class _Writer:
 
         if name not in self._resamplers:
             self._resamplers[name] = av.AudioResampler(format="s16", layout="mono", rate=self._rates[name])
-        for frame in self._resamplers[name].resample(block):
+        # Channels whose places nobody told cannot be mixed, for one.
+        with content(f"sound of {block.layout.name} at {block.sample_rate} Hz cannot be made mono"):
+            frames = self._resamplers[name].resample(block)
+        for frame in frames:
             self._encode(name, frame)
 
     def change(self) -> None:
         """Write what the resamplers still hold; the next block may have another form."""
         for name, resampler in self._resamplers.items():
-            for frame in resampler.resample(None):
+            with content("the end of the sound cannot be made mono"):
+                frames = resampler.resample(None)
+            for frame in frames:
                 self._encode(name, frame)
         self._resamplers.clear()
 

@@ -6,9 +6,12 @@ unreadable cookie file and bugs fail the job. What is remembered of failures lie
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
+import re
 import shutil
+import stat
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -21,6 +24,7 @@ from triptych.core.status import OK, Manifest, Outcome, Refused, stop
 from triptych.media import fetch_info, fetch_join
 from triptych.media.fetch_attempts import RunStop, record, record_refetch, token
 from triptych.media.fetch_errors import NOT_NOW
+from triptych.media.fetch_secrets import hide
 from triptych.media.hosts import Guard, check_url
 from triptych.media.sniff import sniff
 
@@ -118,7 +122,7 @@ def ensure_source(
             data, _ = _download(paths, slug, manifest.data["url"], {**params, "captions": []}, tuple(allow))
         except Refused as ended:
             record(paths, slug, _used(paths, slug), ended.outcome)
-            raise
+            raise Refused(_without_secrets(ended.outcome)) from None
         digest = data["media"]["sha256"]
         changed = digest != manifest.artefacts["media"]["sha256"]
         record_refetch(paths, slug, digest, changed)
@@ -181,15 +185,20 @@ def _fetch(paths: Paths, slug: str, url: str, params: dict[str, Any], allow: tup
     except Refused as ended:
         if before is None or before.data.get("url") != url:
             _remove_files(paths, slug, before)
-        return Manifest(slug, "fetch", ended.outcome, _key(url, params), data={"url": url})
+        return Manifest(slug, "fetch", _without_secrets(ended.outcome), _key(url, params), data={"url": url})
     media = {"media": data.pop("media")}
     captions = {}
     for index, one in enumerate(data["captions"]):
         captions["captions" if index == 0 else f"captions.{one['language']}"] = one.pop("file")
     kept = {artefact["path"] for artefact in captions.values()}
     _remove_captions(paths, slug, before, kept)
-    outcome = Outcome("ok", warnings=warnings) if warnings else OK
+    outcome = Outcome("ok", warnings={code: hide(text) for code, text in warnings.items()}) if warnings else OK
     return Manifest(slug, "fetch", outcome, _key(url, params), {**media, **captions}, {"url": url, **data})
+
+
+def _without_secrets(outcome: Outcome) -> Outcome:
+    """An outcome whose words may be those of a site."""
+    return dataclasses.replace(outcome, message=hide(outcome.message or "") or None)
 
 
 def _remove_files(paths: Paths, slug: str, before: Manifest | None) -> None:
@@ -204,7 +213,10 @@ def _remove_captions(paths: Paths, slug: str, before: Manifest | None, kept: set
     folder = Path(paths.manifest("fetch", slug)).parent
     for name, artefact in (before.artefacts if before else {}).items():
         path = _own(paths, folder / artefact["path"])
-        if name.startswith("captions") and artefact["path"] not in kept and path is not None:
+        if not name.startswith("captions") or artefact["path"] in kept or path is None:
+            continue
+        # The folder holds files of other videos too, whatever a manifest names.
+        if re.fullmatch(rf"{re.escape(slug)}\.{fetch_info.LANGUAGE}\.(vtt|srt)", path.name):
             path.unlink(missing_ok=True)
 
 
@@ -232,6 +244,7 @@ def _download(
     run_stop = RunStop(paths, run_name(params), params["stop_after_429"])
     work = Path(paths.media(slug)).parent / ".work" / slug
     run_stop.check()
+    _own_files(work)
     guard = Guard(params["allow_private_hosts"], allow)
     session = fetch_network.Session(params, guard, run_stop, work / "validators.json")
     with guard, fetch_client.open_client(session, cookies) as client:
@@ -258,6 +271,24 @@ def _download(
         shutil.rmtree(work, ignore_errors=True)
 
 
+def _own_files(work: Path) -> None:
+    """Leave only files of downloads in a work folder: writing to a link, or a second name, would change another file.
+
+    The names are no secret: they follow from the URL.
+    """
+    for folder in (work.parent, work):
+        if folder.is_symlink():
+            folder.unlink()
+    if not work.is_dir():
+        return
+    for path in work.iterdir():
+        told = path.lstat()
+        if stat.S_ISDIR(told.st_mode):
+            shutil.rmtree(path)
+        elif not stat.S_ISREG(told.st_mode) or told.st_nlink > 1:
+            path.unlink()
+
+
 def run_name(params: dict[str, Any]) -> str:
     """The name of this run of Snakemake, under which its downloads count refusals together; empty when unknown."""
     return str(params.get("run") or os.environ.get(RUN_VARIABLE, ""))
@@ -272,6 +303,7 @@ def _attempt(client: Any, session: Any, url: str, work: Path) -> _Found:
     with fetch_client.foreign():
         streams = fetch_info.check(info, session.params)
         captions = fetch_info.choose_captions(info, session.params["captions"])
+    _own_files(work)
     work.mkdir(parents=True, exist_ok=True)
     files = []
     for number, stream in enumerate(streams):
@@ -312,13 +344,24 @@ def _keep(paths: Paths, slug: str, work: Path, found: _Found) -> tuple[dict[str,
     for one in found.captions:
         place = media.with_name(f"{slug}.{one['language']}{one['file'].suffix}")
         captions.append({**one, "file": _place(paths, one["file"], place)})
-    data = {**fetch_info.metadata(found.info), "formats": found.formats, "joined_by": joined_by, "captions": captions}
+    data = {
+        **fetch_info.metadata(found.info),
+        "formats": hide(found.formats),
+        "joined_by": joined_by,
+        "captions": captions,
+    }
     data["media"] = _place(paths, whole, media)
     return data, found.warnings
 
 
 def _place(paths: Paths, source: Path, target: Path) -> dict[str, Any]:
-    """Put a finished file in its place, whole; its entry for the manifest."""
+    """Put a finished file in its place, whole; its entry for the manifest.
+
+    Raises:
+        Refused: `failed: not_media` when a link has come in its place.
+    """
+    if source.is_symlink():
+        raise stop("failed", "not_media", f"{source} has become a link, which is not followed; run again.")
     with source.open("rb+") as handle:
         os.fsync(handle.fileno())
     entry = {

@@ -17,6 +17,7 @@ from typing import Any
 from triptych.core.status import Refused, stop
 from triptych.media.fetch_errors import classify
 from triptych.media.fetch_network import Session, handler
+from triptych.media.fetch_secrets import learn
 
 log = logging.getLogger("triptych.fetch")
 #: Downloaders that stay inside this process and its guard.
@@ -132,6 +133,7 @@ class _Logger:
 def open_client(session: Session, cookies: str | None = None, **more: Any) -> Iterator[Client]:
     """A yt-dlp with the study's parameters and the text of a cookie file; `more` are further options."""
     params = session.params
+    learn(cookies)
     options: dict[str, Any] = {
         "quiet": True,
         "noprogress": True,

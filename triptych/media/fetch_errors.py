@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from triptych.core.status import Outcome, Refused
+from triptych.media.fetch_secrets import hide
 from triptych.media.hosts import AddressRefused
 
 #: Answers that another attempt may mend; every other 4xx is permanent.
@@ -129,12 +130,12 @@ def classify(error: BaseException) -> Outcome:
 
 
 def clean(text: str) -> str:
-    """yt-dlp's own text as one line: no colours, no `ERROR:`, no advice to report a bug, at most 500 characters."""
+    """yt-dlp's own text as one line: no colours, `ERROR:`, secrets or advice on bugs, at most 500 characters."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", text)
     text = re.sub(r"[\s\x00-\x1f\x7f]+", " ", text).strip()
     text = re.sub(r"^(ERROR:|WARNING:|\[download\] Got error:|\s)+", "", text)
     text = re.sub(r";? *please report this issue on.*$", "", text, flags=re.I)
-    return text[:500]
+    return hide(text)[:500]  # hidden first: half of a secret would not be known
 
 
 def _status(status: int, text: str) -> Outcome:
@@ -142,7 +143,7 @@ def _status(status: int, text: str) -> Outcome:
 
 
 def _outcome(reason: str, text: str, *, transient: bool = False, status: Any = "failed") -> Outcome:
-    advice = _ADVICE.get(reason)
+    advice, text = _ADVICE.get(reason), hide(text)
     return Outcome(status, reason, f"{text} {advice}" if advice else text, transient=transient)
 
 

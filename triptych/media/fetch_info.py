@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from triptych.core.status import stop
+from triptych.media.fetch_secrets import hide
 
 #: Metadata that is kept, and whether it is a list of texts.
 METADATA = {
@@ -26,7 +27,8 @@ METADATA = {
     "webpage_url": False,
 }
 MOST_TEXT, MOST_ITEMS = 5000, 100
-_LANGUAGE = re.compile(r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$")
+#: Languages of captions: they become parts of a file's name.
+LANGUAGE = r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*"
 
 
 def single(info: dict[str, Any], resolve) -> dict[str, Any]:
@@ -99,7 +101,7 @@ def metadata(info: dict[str, Any]) -> dict[str, Any]:
 
 def _text(value: str) -> str:
     clean = re.sub(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029\ud800-\udfff]", " ", value)
-    return clean[:MOST_TEXT]
+    return hide(clean)[:MOST_TEXT]
 
 
 def choose_captions(info: dict[str, Any], languages: list[str]) -> list[dict[str, Any]]:
@@ -115,7 +117,7 @@ def choose_captions(info: dict[str, Any], languages: list[str]) -> list[dict[str
             near = sorted(key for key in tracks if key.lower().startswith(f"{wanted.lower()}-"))
             for language in [wanted, *near] if wanted in tracks else near:
                 track = _best(tracks[language])
-                if track is not None and _LANGUAGE.fullmatch(language):
+                if track is not None and re.fullmatch(LANGUAGE, language):
                     chosen.append({"language": language, "automatic": automatic, "track": track})
                     break
             else:

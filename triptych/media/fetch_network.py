@@ -16,6 +16,7 @@ from triptych.core.files import parse_json, replace_json
 from triptych.core.status import Refused, stop
 from triptych.media.fetch_attempts import RunStop
 from triptych.media.fetch_errors import chain
+from triptych.media.fetch_secrets import hide
 from triptych.media.hosts import AddressRefused, Guard
 
 #: Largest page, manifest or compressed answer that is read into memory.
@@ -55,7 +56,9 @@ class Session:
             self.run_stop.check()
         etag = headers.get("ETag") or ""
         validator = etag if etag.startswith('"') else headers.get("Last-Modified")
-        if status in (200, 206) and url == self.download and validator and self._validators_path is not None:
+        known = status in (200, 206) and url == self.download and bool(validator)
+        # What a site echoes is not written down: a part is then gone on with as from one that tells nothing.
+        if known and hide(f"{url} {validator}") == f"{url} {validator}" and self._validators_path is not None:
             self._validators[url] = validator
             replace_json(self._validators_path, self._validators)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,24 @@ def decode(context: Any, packet: Any | None, tally: Tally) -> list[Any]:
         return []
 
 
+@contextmanager
+def content(what: str) -> Iterator[None]:
+    """Around what libav does with the frames of a file: what it cannot take is the file's doing, not a bug.
+
+    Nothing may be written inside: a full disk is no property of a file.
+
+    Raises:
+        Refused: `failed: undecodable`, with `what`.
+    """
+    import av
+
+    try:
+        yield
+    except (av.error.FFmpegError, ValueError) as error:
+        _unless_memory(error)
+        raise stop("failed", "undecodable", f"{what} ({getattr(error, 'strerror', None) or error})") from error
+
+
 def decode_alone(context: Any, packet: Any, tally: Tally) -> list[Any]:
     """Frames of a packet that needs no other: decoded, drained and forgotten, so that no neighbour matters."""
     frames = decode(context, packet, tally) + decode(context, None, tally)
@@ -266,5 +285,5 @@ def _has_xing(name: str) -> bool:
 
 def _unless_memory(error: Any) -> None:
     """Want of memory is no property of a packet."""
-    if error.errno == errno.ENOMEM:
+    if getattr(error, "errno", None) == errno.ENOMEM:
         raise MemoryError(str(error)) from error

@@ -22,12 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from triptych.core.status import stop
+from triptych.media.fetch_secrets import hide
 
 #: Programs that a site's extractor may start: runtimes for the site's JavaScript, which yt-dlp runs without network.
 SCRIPT_RUNTIMES = {"deno", "node", "bun", "qjs", "quickjs"}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 #: Reserved networks that some versions of Python call global.
-_RESERVED = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("64:ff9b:1::/48"))
+_RESERVED = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "64:ff9b:1::/48", "fec0::/10", "3fff::/20")))
 _ACTIVE: list[Guard] = []
 _INSTALLED = threading.Lock()
 _CONNECTING = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1}
@@ -118,7 +119,7 @@ class Guard:
         parts = urllib.parse.urlsplit(url)
         host = parts.hostname or ""
         if parts.scheme.lower() not in ("http", "https"):
-            self._refuse(f"{parts.scheme}: addresses are not fetched ({url[:200]})")
+            self._refuse(f"{parts.scheme}: addresses are not fetched ({hide(url)[:200]})")
         addresses = [host] if _is_numeric(host) else (_resolve(host) if self.proxied else [])
         for address in addresses:
             if not self.allows(address):

@@ -46,6 +46,8 @@ class Mp3:
     def encode(self, frame: Any | None) -> list[Any]:
         """Packets of a mono `s16` frame; None gives what the encoder still holds."""
         if frame is None:
+            if not self._taken:
+                return []  # LAME begins with the first samples and refuses to end before
             packets = self._packets(bytes(self._lame.flush()))
             if self._held is not None:
                 _skip(self._held, 0, max(0, self._pts - self._taken))

@@ -7,6 +7,7 @@ from typing import Any
 
 from triptych.core.paths import Paths
 from triptych.core.status import Refused
+from triptych.media.fetch_secrets import hide
 from triptych.media.hosts import Guard, check_url
 
 
@@ -59,4 +60,5 @@ def entries(url: str, params: dict[str, Any], *, allow: Iterable[str] = ()) -> l
 
 
 def _entry(info: dict[str, Any], url: str) -> dict[str, str]:
-    return {"id": str(info.get("id") or ""), "url": url, "title": " ".join(str(info.get("title") or "").split())}
+    title = " ".join(hide(str(info.get("title") or "")).split())
+    return {"id": hide(str(info.get("id") or "")), "url": url, "title": title}

@@ -94,6 +94,8 @@ def _probe(job: Job) -> tuple[Outcome, dict[str, Any], Artefacts]:
 def _audio(job: Job) -> tuple[Outcome, dict[str, Any], Artefacts]:
     job.folder.mkdir(parents=True, exist_ok=True)
     targets = {name: temporary_name(job.folder / f"{job.slug}.{name}") for name in ("mp3", "flac")}
+    for path in targets.values():
+        path.unlink(missing_ok=True)  # left by a killed process, or a link that leads elsewhere
     try:
         answer = _in_child(
             job,

@@ -6,7 +6,7 @@ import io
 import tempfile
 from typing import Any
 
-from triptych.media.frames import picture, quarter_turns, upright_size
+from triptych.media.frames import content, picture, quarter_turns, upright_size
 
 #: JPEGs of candidates up to this many bytes stay in memory, then in a nameless file.
 SPOOL = 16 * 2**20
@@ -35,7 +35,8 @@ class Writer:
         turns = quarter_turns(frame)
         if self.size is None:
             self.size = storage_size(frame.width, frame.height, self._aspect, 90 * turns, self._short)
-        image = Image.fromarray(picture(frame, *self.size, turns))
+        with content(f"pictures of {frame.format.name} cannot be read"):
+            image = Image.fromarray(picture(frame, *self.size, turns))
         memory = io.BytesIO()
         image.save(memory, "JPEG", quality=self._quality)
         return image, memory.getvalue()

@@ -1,7 +1,10 @@
 """The client: cookies that stay secret, no programs, no plugins, bounded pages, and one way to the network."""
 
+import base64
 import gzip
+import logging
 import os
+import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,106 @@ def test_cookies_stay_with_their_host(sites, get, clip, tmp_path):
     assert get(f"{mine.url}/a.mp4", cookies=str(path)).outcome.ok
     assert mine.log and all("Cookie" in headers for headers in mine.asked())
     assert other.log and not any("Cookie" in headers for headers in other.asked())
+
+
+def echo(name, status=403):
+    """A page that refuses with the words of a request's header, and shows them."""
+
+    def page(handler):
+        words = handler.headers.get(name, "")
+        handler.send_response(status, f"Forbidden for {words} and {urllib.parse.quote_plus(words)}")
+        body = f"<html><title>Hello {words}</title></html>".encode()
+        handler.send_header("Content-Type", "text/html")
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return page
+
+
+def all_told(folder, but=()):
+    """Content of all files in a folder."""
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file() and path not in but).decode(
+        errors="replace"
+    )
+
+
+@pytest.mark.fault(40)
+@pytest.mark.parametrize("value", [CANARY, "canary a+b/c==&"], ids=["plain", "escaped"])
+def test_cookies_that_a_site_echoes_appear_nowhere(site, get, clip, tmp_path, caplog, capfd, value):
+    caplog.set_level("DEBUG")
+    lines = [f"127.0.0.1\tFALSE\t/\tFALSE\t0\t{name}\t{one}" for name, one in (("session", value), ("n", "4031"))]
+    path = cookie_file(tmp_path, *lines)
+    site.pages["/a.mp4"], site.pages["/page"] = echo("Cookie"), echo("Cookie", 200)
+    found = get(f"{site.url}/a.mp4", cookies=str(path)).outcome
+    assert found.reason == "http_403" and "Forbidden for session=...; n=4031 and " in found.message
+    assert get(f"{site.url}/page", "w", cookies=str(path), retries=0).outcome.status == "failed"
+    # The page with a video in it, whose title is kept.
+    site.pages["/b.mp4"] = serve(clip)
+
+    def titled(handler):
+        body = f'<html><title>Hello {handler.headers["Cookie"]}</title><video src="/b.mp4"></video></html>'
+        answer(handler, 200, body.encode())
+
+    site.pages["/titled"] = titled
+    assert "Hello session=...; n=4031" in get(f"{site.url}/titled", "x", cookies=str(path)).data["title"]
+    # A job's last words, with what they came from.
+    try:
+        raise RuntimeError(f"of {value}")
+    except RuntimeError:
+        logging.getLogger("triptych.fetch").exception("stopped over %s", value)
+    assert "of ..." in caplog.text and "stopped over ..." in caplog.text
+    seen = caplog.text + "".join(capfd.readouterr()) + all_told(tmp_path, but=(path,))
+    for form in (value, urllib.parse.quote(value), urllib.parse.quote_plus(value), value[: len(value) - 2]):
+        assert form not in seen
+
+
+@pytest.mark.fault(40)
+def test_cookies_that_a_site_echoes_as_its_tag_are_not_kept_for_the_next_attempt(site, get, clip, tmp_path):
+    path = cookie_file(tmp_path, f"127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\t{CANARY}")
+
+    def page(handler):
+        tag = f'"{handler.headers["Cookie"]}"'
+        answer(handler, 200, clip[:9000], "video/mp4", Content_Length=len(clip), ETag=tag)
+
+    site.pages["/a.mp4"] = page
+    assert get(f"{site.url}/a.mp4", cookies=str(path), retries=0).outcome.transient
+    (part,) = tmp_path.rglob("0-*.part")
+    assert CANARY not in all_told(tmp_path, but=(path,))
+    # One that tells its own tag is remembered.
+    site.pages["/a.mp4"] = lambda handler: answer(
+        handler, 200, clip[:9000], "video/mp4", Content_Length=len(clip), ETag='"own"'
+    )
+    assert get(f"{site.url}/a.mp4", cookies=str(path), retries=0).outcome.transient
+    assert '"own' in (part.parent / "validators.json").read_text().replace("\\", "")
+
+
+@pytest.mark.fault(40)
+def test_a_secret_at_the_end_of_a_long_message_is_not_kept_in_part(site, get, tmp_path):
+    path = cookie_file(tmp_path, f"127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\t{CANARY}")
+    for length in range(420, 490, 10):
+
+        def page(handler, length=length):
+            handler.send_response(403, "x" * length + handler.headers["Cookie"])
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+
+        site.pages["/a.mp4"] = page
+        assert "canary" not in get(f"{site.url}/a.mp4", f"v{length}", cookies=str(path)).outcome.message
+
+
+@pytest.mark.fault(40)
+def test_the_password_of_a_proxy_that_echoes_it_appears_nowhere(site, get, tmp_path, monkeypatch, caplog):
+    caplog.set_level("DEBUG")
+    password = "canary!42"
+    monkeypatch.setenv("http_proxy", site.url.replace("://", f"://me:{urllib.parse.quote(password)}@"))
+    site.pages["http://media.example/a.mp4"] = echo("Proxy-Authorization")
+    encoded = base64.b64encode(f"me:{password}".encode()).decode()
+    found = get("http://media.example/a.mp4").outcome
+    assert site.asked()[-1]["Proxy-Authorization"] == f"Basic {encoded}"
+    assert found.reason == "http_403" and "Forbidden for Basic ..." in found.message
+    seen = caplog.text + all_told(tmp_path)
+    assert not [form for form in (password, urllib.parse.quote(password), encoded, encoded.rstrip("=")) if form in seen]
 
 
 def test_a_cookie_file_that_is_none_stops_the_job(site, get, tmp_path):

@@ -1,9 +1,13 @@
 """Downloads from a real server that serves, stalls, lies and refuses."""
 
 import hashlib
+import os
+import shutil
 from pathlib import Path
 
 import pytest
+
+from triptych.media import fetch
 
 from .conftest import answer, drip, in_turn, parameters, refuse, serve
 
@@ -20,6 +24,66 @@ def test_a_link_is_fetched_to_its_one_name(site, get, paths, clip):
     assert (done.data["id"], done.data["extractor"], done.data["url"]) == ("a", "generic", f"{site.url}/films/a.mp4")
     assert not (media.parent / ".work" / "v").exists()
     assert not Path(paths.attempts("v")).exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "hard", "nowhere", "folder", "work", "above"])
+@pytest.mark.parametrize("late", [False, True], ids=["before", "while_the_site_is_asked"])
+def test_nothing_that_waits_in_the_work_folder_is_written_through(site, get, paths, clip, tmp_path, kind, late):
+    """Names of the work folder follow from the URL, so that a stranger who may write there can wait under them."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    other = outside / "note.txt"
+    other.write_bytes(b"not ours")
+    work = Path(paths.media("v")).parent / ".work" / "v"
+    # The names, as a download leaves them that ended early.
+    site.pages["/a.mp4"] = lambda handler: answer(handler, 200, clip[:9000], "video/mp4", Content_Length=len(clip))
+    assert get(f"{site.url}/a.mp4", retries=0).outcome.transient
+    (part,) = work.glob("0-*.part")
+    shutil.rmtree(work.parent)
+
+    def plant():
+        if kind in ("work", "above"):
+            folder = work if kind == "work" else work.parent
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.symlink_to(outside)
+            return
+        work.mkdir(parents=True, exist_ok=True)
+        for place in (part, part.with_suffix("")):
+            if kind == "folder":
+                place.mkdir()
+            elif kind == "hard":
+                place.hardlink_to(other)
+            else:
+                place.symlink_to(other if kind == "link" else outside / "new.txt")
+
+    def page(handler):
+        if late and not os.path.lexists(work):
+            plant()
+        serve(clip)(handler)
+
+    if not late:
+        plant()
+    site.pages["/a.mp4"] = page
+    assert get(f"{site.url}/a.mp4").outcome.ok
+    assert Path(paths.media("v")).read_bytes() == clip and not Path(paths.media("v")).is_symlink()
+    assert other.read_bytes() == b"not ours" and list(outside.iterdir()) == [other]
+
+
+def test_a_link_that_came_in_place_of_a_download_is_not_kept(site, get, paths, clip, tmp_path, monkeypatch):
+    other = tmp_path / "other.mp4"
+    other.write_bytes(clip)
+    site.pages["/a.mp4"] = serve(clip)
+    keep = fetch._keep
+
+    def swapped(paths, slug, work, found):
+        found.files[0].unlink()
+        found.files[0].symlink_to(other)
+        return keep(paths, slug, work, found)
+
+    monkeypatch.setattr(fetch, "_keep", swapped)
+    found = get(f"{site.url}/a.mp4").outcome
+    assert (found.status, found.reason) == ("failed", "not_media") and "a link" in found.message
+    assert not os.path.lexists(paths.media("v")) and other.read_bytes() == clip
 
 
 def test_an_unchanged_row_makes_no_request(site, get, paths, clip):
