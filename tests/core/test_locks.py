@@ -158,7 +158,7 @@ def test_without_locks_the_record_tells_of_this_host_and_nobody_of_another(tmp_p
 
 def test_a_record_that_cannot_be_read_is_no_traceback(tmp_path):
     (tmp_path / "jobs").mkdir()
-    (tmp_path / "jobs" / "a.json").write_text("{")
+    (tmp_path / "jobs" / f"{'0' * 16}.n1.1.2.json").write_text("{")
     (tmp_path / "run.json").write_text("[1]")
     assert live.active_run(str(tmp_path)) is None
     assert live.jobs(str(tmp_path), sweep=True) == [] and not list((tmp_path / "jobs").glob("*.json"))

@@ -21,11 +21,15 @@ ODD = {
 }
 
 
+#: Names of records that are ours.
+NAMES = {"jobs": f"{'0a' * 8}.n1.example.12.34.json", "failed": f"{'0a' * 8}.json"}
+
+
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD.keys())
 def test_what_is_read_is_of_its_type_and_steers_nothing(tmp_path, text):
-    for folder in ("jobs", "failed"):
+    for folder, name in NAMES.items():
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "a.json").write_text(text, encoding="utf-8")
+        (tmp_path / folder / name).write_text(text, encoding="utf-8")
     (tmp_path / "run.json").write_text(text, encoding="utf-8")
     dead = live.dead(str(tmp_path))
     told = [one.record for one in dead] + ended.recorded(str(tmp_path))
@@ -41,9 +45,9 @@ def test_what_is_read_is_of_its_type_and_steers_nothing(tmp_path, text):
 
 @pytest.mark.parametrize("kind", ["folder", "loop", "pipe", "link to a device"])
 def test_other_things_than_files_are_no_records(tmp_path, kind):
-    for folder in ("jobs", "failed"):
+    for folder, name in NAMES.items():
         (tmp_path / folder).mkdir()
-        path = tmp_path / folder / "a.json"
+        path = tmp_path / folder / name
         if kind == "folder":
             path.mkdir()
         elif kind == "pipe":
@@ -51,6 +55,18 @@ def test_other_things_than_files_are_no_records(tmp_path, kind):
         else:
             path.symlink_to(path if kind == "loop" else "/dev/zero")
     assert live.jobs(str(tmp_path)) == live.dead(str(tmp_path)) == ended.recorded(str(tmp_path)) == []
+    assert live.recorded_jobs(str(tmp_path))
+
+
+def test_only_what_has_a_name_of_ours_is_removed(tmp_path):
+    for folder, name in NAMES.items():
+        (tmp_path / folder).mkdir()
+        for one in (name, "package.json", f"x{name}"):
+            (tmp_path / folder / one).write_text("{}")
+    assert live.jobs(str(tmp_path), sweep=True) == []
+    ended.forget(str(tmp_path))
+    left = sorted(path.name for path in tmp_path.glob("*/*"))
+    assert left == sorted(["package.json", "package.json", *(f"x{name}" for name in NAMES.values())])
 
 
 def test_a_link_at_the_place_of_a_record_is_replaced_and_never_followed(tmp_path):

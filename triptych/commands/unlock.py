@@ -78,9 +78,8 @@ def _ran_in(run: live.Run | None) -> list[Path]:
 
 def _sweep(paths: Paths, force: bool) -> int:
     """Remove the records of jobs that have ended; with `force` also of those that nobody knows of."""
-    folder = Path(paths.live, "jobs")
-    before = len(list(folder.glob("*.json")))
+    before = len(live.recorded_jobs(paths.live))
     for holder in live.jobs(paths.live, sweep=True):
         if force and holder.state == "unknown":
             holder.path.unlink(missing_ok=True)
-    return before - len(list(folder.glob("*.json")))
+    return before - len(live.recorded_jobs(paths.live))

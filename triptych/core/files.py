@@ -149,7 +149,7 @@ def writer_lock(path: Path | str, wait: float = live.WAIT) -> Iterator[None]:
     """
     path = Path(path)
     lock = path.parent / ".locks" / f"{path.name}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
+    records.own_folder(lock.parent)
     with records.open_plain(lock, write=True) as handle:
         waiting = live.Waiting(path, wait)
         while not (taken := live.take(handle)):

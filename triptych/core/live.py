@@ -20,6 +20,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -38,6 +39,9 @@ PATIENCE, WAIT = 3.0, 3600.0
 
 #: What hands `SLURM_RESTART_COUNT` on: SLURM tells it to a batch script alone, and jobs run in a step of it.
 RESTART = "TRIPTYCH_SLURM_RESTART"
+
+#: Records of jobs: digest of the job, host, process, time.
+_NAME = re.compile(r"[0-9a-f]{16}\..+\.\d+\.\d+\.json")
 
 _log = logging.getLogger("triptych.live")
 
@@ -198,7 +202,7 @@ def begin_run(root: str, folder: str, **more: Any) -> Run:
     path = Path(folder) / "run.json"
     if path in _runs:
         return _runs[path]
-    path.parent.mkdir(parents=True, exist_ok=True)
+    records.own_folder(path.parent)
     handle = records.open_plain(path, write=True)
     try:
         for _ in range(TRIES):
@@ -236,11 +240,12 @@ def dead(folder: str) -> list[Holder]:
 
 
 def _recorded(folder: str, sweep: bool) -> list[Holder]:
-    try:
-        paths = sorted((Path(folder) / "jobs").glob("*.json"))
-    except OSError:
-        return []  # no right to look
-    return [holder for path in paths if (holder := look(path, sweep=sweep))]
+    return [holder for path in recorded_jobs(folder) if (holder := look(path, sweep=sweep))]
+
+
+def recorded_jobs(folder: str) -> list[Path]:
+    """The records of jobs, of living and of dead ones."""
+    return [] if Path(folder).is_symlink() else records.own_files(Path(folder, "jobs"), _NAME)
 
 
 def look(path: Path, *, sweep: bool = False) -> Holder | None:
@@ -273,8 +278,8 @@ def working(folder: str, what: str, writes: Iterable[str] = (), wait: float = WA
         BusyError: an older process does the same job and does not end.
         OSError: the record cannot be written.
     """
-    place, listed = Path(folder) / "jobs", list(writes)[:3]
-    place.mkdir(parents=True, exist_ok=True)
+    listed = list(writes)[:3]
+    place = records.own_folder(records.own_folder(Path(folder)) / "jobs")
     job = hashlib.sha256(what.encode()).hexdigest()[:16]
     name = f"{job}.{socket.gethostname()}.{os.getpid()}.{time.time_ns()}.json"
     path, temporary = place / name, place / f".{name}.new"
@@ -285,7 +290,7 @@ def working(folder: str, what: str, writes: Iterable[str] = (), wait: float = WA
         with records.open_plain(place / ".lock", write=True) as gate:
             with contextlib.suppress(OSError):
                 fcntl.flock(gate, fcntl.LOCK_EX)
-            older = sorted(place.glob(f"{job}.*.json"))
+            older = [one for one in recorded_jobs(folder) if one.name.startswith(job)]
             # It has its name only when it is locked: a look never finds it without its process.
             temporary.rename(path)
         try:

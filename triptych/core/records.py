@@ -51,6 +51,26 @@ def open_plain(path: Path, *, write: bool = False) -> IO[str]:
     return handle
 
 
+def own_folder(path: Path) -> Path:
+    """Make a folder in which files are made and removed; a link at its place goes, what it leads to stays.
+
+    Only folders that a stage is known by may lie elsewhere: what is in another place is not ours to clear.
+    """
+    if path.is_symlink():
+        with contextlib.suppress(IsADirectoryError):  # another job has just replaced it
+            path.unlink(missing_ok=True)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def own_files(folder: Path, names: re.Pattern[str]) -> list[Path]:
+    """The files of a folder whose names are of our form; none of a folder that is a link, or that may not be read."""
+    try:
+        return [] if folder.is_symlink() else sorted(one for one in folder.iterdir() if names.fullmatch(one.name))
+    except OSError:
+        return []
+
+
 def read(handle: IO[str]) -> dict[str, Any]:
     """What a record tells, empty where it is none."""
     handle.seek(0)

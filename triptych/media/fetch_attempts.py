@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from triptych.core import records
 from triptych.core.files import parse_json, read_json, replace_json
 from triptych.core.paths import Paths
 from triptych.core.status import Outcome, stop
@@ -162,7 +163,7 @@ class RunStop:
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             _sweep(self.path.parent)
-        with self.path.open("a+", encoding="utf-8") as handle:
+        with records.open_plain(self.path, write=True) as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             handle.seek(0)
             note: dict[str, Any] = {}

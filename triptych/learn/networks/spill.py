@@ -25,6 +25,7 @@ import numpy as np
 
 from triptych.core.files import canonical_json, digest_json, replace_json, writer_lock
 from triptych.core.hdf import DamagedStore, read_arrays, write_arrays
+from triptych.core.records import own_folder
 from triptych.learn import seeds
 from triptych.learn.networks.checkpoint import FACTS
 
@@ -121,6 +122,7 @@ class Fits:
             _log.info("%s: taken over", place)
             return found
         found = _fitted(network, problem, train, rows, place, seed)
+        own_folder(self.parts)
         if saved is not None:
             self._save(network, saved, problem.data.classes)
         told = {"key": key, "notes": canonical_json(sorted(getattr(network, "notes", ())))}
