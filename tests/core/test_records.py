@@ -58,6 +58,18 @@ def test_other_things_than_files_are_no_records(tmp_path, kind):
     assert live.recorded_jobs(str(tmp_path))
 
 
+@pytest.mark.parametrize("host", ["evil; rm -rf ~", "a b", "$(reboot)", "", "x" * 300, "n\u00e9"])
+def test_a_host_that_is_none_is_in_no_command(tmp_path, host):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"host": host, "pid": 1}))
+    with records.open_plain(path) as handle:
+        told = records.read(handle)
+    assert "host" not in told and live.Holder(path, told).ending == "kill 1 (on its host)"
+    path.write_text(json.dumps({"host": "node-1.example", "pid": 1}))
+    with records.open_plain(path) as handle:
+        assert live.Holder(path, records.read(handle)).ending == "kill 1 (on node-1.example)"
+
+
 def test_only_what_has_a_name_of_ours_is_removed(tmp_path):
     for folder, name in NAMES.items():
         (tmp_path / folder).mkdir()

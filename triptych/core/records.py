@@ -22,7 +22,9 @@ from triptych.core.cells import printable
 #: Most bytes of a record that are read, and characters of a word in it.
 MOST, LONGEST = 1 << 16, 2000
 
-_WORDS = ("host", "since", "what", "born", "why")
+_WORDS = ("since", "what", "born", "why")
+#: They stand in a command that users are told to type.
+_TYPED = {"slurm_job": re.compile(r"[\w.+-]*", re.ASCII), "host": re.compile(r"[\w.-]{1,255}", re.ASCII)}
 _PATHS = ("log", "ran_in")
 _NUMBERS = ("pid", "restart")
 
@@ -92,9 +94,9 @@ def _checked(told: Mapping[str, Any]) -> dict[str, Any]:
     for name in _NUMBERS:
         if isinstance(told.get(name), int) and 0 <= told[name] < 1 << 32:
             found[name] = int(told[name])
-    # It stands in a command that users are told to type.
-    if isinstance(told.get("slurm_job"), str) and re.fullmatch(r"[\w.+-]*", told["slurm_job"], re.ASCII):
-        found["slurm_job"] = told["slurm_job"]
+    for name, form in _TYPED.items():
+        if isinstance(told.get(name), str) and form.fullmatch(told[name]):
+            found[name] = told[name]
     if isinstance(told.get("writes"), list):
         found["writes"] = [one for one in told["writes"] if _is_path(one)]
     with contextlib.suppress(TypeError, ValueError, OverflowError):
