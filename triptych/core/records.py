@@ -46,11 +46,11 @@ def open_plain(path: Path, *, write: bool = False) -> IO[str]:
             raise
         path.unlink(missing_ok=True)
         number = os.open(path, how, 0o666)
-    handle = os.fdopen(number, "a+" if write else "r", encoding="utf-8", errors="replace")
+    # Before it is made a Python file, which a pipe cannot be.
     if not stat.S_ISREG(os.fstat(number).st_mode):
-        handle.close()
-        raise OSError(errno.EINVAL, "no plain file", str(path))
-    return handle
+        os.close(number)
+        raise OSError(errno.EINVAL, "no plain file; remove it", str(path))
+    return os.fdopen(number, "a+" if write else "r", encoding="utf-8", errors="replace")
 
 
 def own_folder(path: Path) -> Path:

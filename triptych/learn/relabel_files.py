@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from triptych.core import parquet, records
-from triptych.core.files import DamagedFile, parse_json
+from triptych.core.files import DamagedFile, parse_json, read_text
 from triptych.core.status import Outcome
 
 _log = logging.getLogger("triptych.relabel")
@@ -42,7 +42,7 @@ class Parts:
     def read(self) -> Iterator[tuple[str, list[float]]]:
         """Key and scores of each whole line."""
         with contextlib.suppress(FileNotFoundError):
-            for line in self.path.read_text(encoding="utf-8").splitlines():
+            for line in read_text(self.path).splitlines():
                 with contextlib.suppress(ValueError, TypeError):
                     key, scores = parse_json(line)
                     yield str(key), [float(one) for one in scores]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from triptych.core import sealed
-from triptych.core.files import digest_bytes, replace_text, sweep_temporary, writer_lock
+from triptych.core.files import digest_bytes, read_text, replace_text, sweep_temporary, writer_lock
 from triptych.core.records import own_files, own_folder
 from triptych.core.units import shard_of
 from triptych.speech.transcript import Transcript, write_transcripts
@@ -122,9 +122,9 @@ class Shelf:
 def _lines(path: Path) -> list[str]:
     """Lines of a file; none when it is not there or no text."""
     try:
-        return [line for line in path.read_text(encoding="utf-8").split("\n") if line]
+        return [line for line in read_text(path).split("\n") if line]
     except FileNotFoundError:
         return []
-    except UnicodeDecodeError as error:
+    except ValueError as error:
         _log.warning("%s is damaged (%s); its videos are transcribed again", path, error)
         return []
