@@ -14,6 +14,7 @@ from triptych.core.paths import Paths
 from triptych.core.status import Outcome
 from triptych.core.store import Entry, read_store, write_store
 from triptych.encoders.shelf import Shelf
+from triptych.learn.networks import base, spill
 from triptych.learn.relabel_files import Parts
 from triptych.media import fetch
 from triptych.media.fetch_attempts import RunStop
@@ -164,6 +165,23 @@ def test_nothing_is_written_or_removed_through_folders_of_transcripts(tmp_path, 
     shelf.spill(line)
     shelf.replace([line])
     speech_shelf.Shelf(shelf.out, 9).replace([line])
+    assert untouched(folder)
+
+
+def test_nothing_is_written_through_folders_of_fits_and_checkpoints(tmp_path, folder, monkeypatch):
+    fits = spill.Fits(tmp_path / "m.parquet", checkpoint=tmp_path / "checkpoints" / "m", task="topic")
+    fits.checkpoint.parent.mkdir()
+    for link in (fits.parts, fits.checkpoint):
+        link.symlink_to(folder)
+    network = SimpleNamespace(save=lambda folder, *_: folder.mkdir())
+    monkeypatch.setattr(base, "make", lambda *_, **__: network)
+    monkeypatch.setattr(spill.Fits, "_key", lambda *_: "k")
+    monkeypatch.setattr(spill, "_fitted", lambda *_: np.ones((1, 2)))
+    problem = SimpleNamespace(model=None, blocks=(), multi=False, threads=1, data=SimpleNamespace(classes=["a", "b"]))
+    with fits.collected():
+        fits.fit_predict(problem, np.arange(1), np.arange(1), 0, whole=True)
+        assert (fits.parts / "k.h5").is_file() and not fits.parts.is_symlink()
+    assert fits.checkpoint.is_dir() and not fits.checkpoint.is_symlink()
     assert untouched(folder)
 
 

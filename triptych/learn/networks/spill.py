@@ -84,6 +84,8 @@ class Fits:
         with writer_lock(self.out):
             yield self
             if self.checkpoint is not None:
+                if self.checkpoint.is_symlink():
+                    self.checkpoint.unlink()
                 shutil.rmtree(self.checkpoint, ignore_errors=True)
                 self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
                 if self._kept is None:
@@ -114,6 +116,7 @@ class Fits:
         if self.out is None:
             return _fitted(network, problem, train, rows, place, seed)
         key = self._key(problem, network, train, rows, seed)
+        own_folder(self.parts)
         saved = self.parts / f"checkpoint-{key}" if whole and seed == self.first and self.checkpoint else None
         self._kept = saved or self._kept
         found = _read(self.parts / f"{key}.h5", len(rows), problem)
@@ -122,7 +125,6 @@ class Fits:
             _log.info("%s: taken over", place)
             return found
         found = _fitted(network, problem, train, rows, place, seed)
-        own_folder(self.parts)
         if saved is not None:
             self._save(network, saved, problem.data.classes)
         told = {"key": key, "notes": canonical_json(sorted(getattr(network, "notes", ())))}
