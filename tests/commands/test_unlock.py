@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -125,6 +126,22 @@ def test_locks_go_where_the_killed_run_worked(study, worker, tmp_path, monkeypat
     monkeypatch.chdir(other)
     lines = unlock(Paths("s", results=str(tmp_path / "results")))
     assert f"removed Snakemake's locks in {tmp_path / '.snakemake' / 'locks'}" in lines
+
+
+def test_a_copy_of_a_project_takes_no_locks_of_the_original(study, worker, tmp_path, monkeypatch):
+    process = worker("run")
+    process.kill()
+    process.wait()
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path, copy)
+    monkeypatch.chdir(copy)
+    lines = unlock(study)
+    assert (
+        "removed Snakemake's locks in .snakemake/locks" in lines
+        and f"the run of host {os.uname().nodename}" in lines[0]
+    )
+    assert not (copy / ".snakemake" / "locks").exists()
+    assert begin.own_locks(tmp_path, study), "another run may have begun there"
 
 
 def test_without_locks_what_cannot_be_seen_needs_force(study, monkeypatch):

@@ -106,6 +106,40 @@ def test_a_job_that_was_put_in_line_again_waits_for_its_older_self_and_names_it(
         assert "restart 2" in (tmp_path / ".locks" / "0.h5.lock").read_text()
 
 
+def test_a_lock_that_keeps_all_jobs_from_being_recorded_is_waited_for_aloud_and_not_for_ever(
+    tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(live, "PATIENCE", 0.0)
+    place = tmp_path / "jobs"
+    place.mkdir()
+    (place / ".lock").touch()
+    with (place / ".lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with (
+            pytest.raises(live.BusyError, match=rf"{place}/\.lock is .* did not end in 0\.3 s"),
+            live.working(str(tmp_path), "embed_shard shard=0", wait=0.3),
+        ):
+            pass
+    assert caplog.text.count("waiting for it") == 1 and f"fuser -v {place}/.lock" in caplog.text
+    assert [path.name for path in place.iterdir()] == [".lock"]
+    with live.working(str(tmp_path), "embed_shard shard=0", wait=0.3):
+        assert len(live.jobs(str(tmp_path))) == 1
+
+
+def test_what_was_killed_before_its_record_had_a_name_is_swept(tmp_path):
+    place = tmp_path / "jobs"
+    place.mkdir()
+    names = [f".{'0a' * 8}.n1.{pid}.1.json.new" for pid in (1, 2, 3)]
+    for name in names:
+        (place / name).write_text("{}")
+    for name in names[1:]:
+        os.utime(place / name, (0, 0))
+    with (place / names[2]).open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert live.jobs(str(tmp_path), sweep=True) == []
+    assert sorted(path.name for path in place.iterdir()) == [names[0], names[2]]
+
+
 SHARE = """
 import sys, time
 from pathlib import Path
@@ -158,7 +192,7 @@ def test_without_locks_the_record_tells_of_this_host_and_nobody_of_another(tmp_p
 
 def test_a_record_that_cannot_be_read_is_no_traceback(tmp_path):
     (tmp_path / "jobs").mkdir()
-    (tmp_path / "jobs" / "a.json").write_text("{")
+    (tmp_path / "jobs" / f"{'0' * 16}.n1.1.2.json").write_text("{")
     (tmp_path / "run.json").write_text("[1]")
     assert live.active_run(str(tmp_path)) is None
     assert live.jobs(str(tmp_path), sweep=True) == [] and not list((tmp_path / "jobs").glob("*.json"))

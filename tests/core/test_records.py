@@ -21,11 +21,15 @@ ODD = {
 }
 
 
+#: Names of records that are ours.
+NAMES = {"jobs": f"{'0a' * 8}.n1.example.12.34.json", "failed": f"{'0a' * 8}.json"}
+
+
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD.keys())
 def test_what_is_read_is_of_its_type_and_steers_nothing(tmp_path, text):
-    for folder in ("jobs", "failed"):
+    for folder, name in NAMES.items():
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "a.json").write_text(text, encoding="utf-8")
+        (tmp_path / folder / name).write_text(text, encoding="utf-8")
     (tmp_path / "run.json").write_text(text, encoding="utf-8")
     dead = live.recorded(str(tmp_path))
     told = [one.record for one in dead] + ended.recorded(str(tmp_path))
@@ -41,16 +45,40 @@ def test_what_is_read_is_of_its_type_and_steers_nothing(tmp_path, text):
 
 @pytest.mark.parametrize("kind", ["folder", "loop", "pipe", "link to a device"])
 def test_other_things_than_files_are_no_records(tmp_path, kind):
-    for folder in ("jobs", "failed"):
+    for folder, name in NAMES.items():
         (tmp_path / folder).mkdir()
-        path = tmp_path / folder / "a.json"
+        path = tmp_path / folder / name
         if kind == "folder":
             path.mkdir()
         elif kind == "pipe":
             os.mkfifo(path)
         else:
             path.symlink_to(path if kind == "loop" else "/dev/zero")
-    assert live.recorded(str(tmp_path)) == ended.recorded(str(tmp_path)) == []
+    assert live.jobs(str(tmp_path)) == live.recorded(str(tmp_path)) == ended.recorded(str(tmp_path)) == []
+    assert live.recorded_jobs(str(tmp_path))
+
+
+@pytest.mark.parametrize("host", ["evil; rm -rf ~", "a b", "$(reboot)", "", "x" * 300, "n\u00e9"])
+def test_a_host_that_is_none_is_in_no_command(tmp_path, host):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"host": host, "pid": 1}))
+    with records.open_plain(path) as handle:
+        told = records.read(handle)
+    assert "host" not in told and live.Holder(path, told).ending == "kill 1 (on its host)"
+    path.write_text(json.dumps({"host": "node-1.example", "pid": 1}))
+    with records.open_plain(path) as handle:
+        assert live.Holder(path, records.read(handle)).ending == "kill 1 (on node-1.example)"
+
+
+def test_only_what_has_a_name_of_ours_is_removed(tmp_path):
+    for folder, name in NAMES.items():
+        (tmp_path / folder).mkdir()
+        for one in (name, "package.json", f"x{name}"):
+            (tmp_path / folder / one).write_text("{}")
+    assert live.jobs(str(tmp_path), sweep=True) == []
+    ended.forget(str(tmp_path))
+    left = sorted(path.name for path in tmp_path.glob("*/*"))
+    assert left == sorted(["package.json", "package.json", *(f"x{name}" for name in NAMES.values())])
 
 
 def test_a_link_at_the_place_of_a_record_is_replaced_and_never_followed(tmp_path):

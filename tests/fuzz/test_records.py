@@ -1,15 +1,21 @@
 """Small JSON files of a run: manifests, notes of downloads, requests, locks, memories, history."""
 
 import json
+import os
+import re
+import signal
 from contextlib import suppress
+from pathlib import Path
 
+import pytest
+from fuzz import watch
 from fuzz.damage import damaged, json_files, json_lines, values, words
 from fuzz.target import target, told, tried
 from hypothesis import strategies as st
 
+from triptych.commands import begin, status_days, status_lines, status_running
 from triptych.commands import status as command
-from triptych.commands import status_days, status_lines, status_running
-from triptych.core import digests, retry
+from triptych.core import digests, ended, live, retry
 from triptych.core.config import Study
 from triptych.core.corpus import read_corpus
 from triptych.core.files import DamagedFile, read_json
@@ -52,11 +58,33 @@ LOCK = {
 }
 REFUSED = {"refused": {"a": {"duplicate_of": "b", "by": "content"}}, "tied": {"film one": "film two"}}
 RUN = {"run": "ab" * 32, "config": "cd" * 32, "metrics": {"topic": {"sight": {"n": 8, "macro_f1": [0.5, 0.2, 0.8]}}}}
+PROCESS = {
+    "host": "n1",
+    "pid": 12,
+    "since": "2026-01-01 00:00:00",
+    "slurm_job": "7",
+    "restart": 1,
+    "born": "5",
+    "ran_in": "/there",
+    "what": "embed_shard shard=0",
+    "writes": ["results/s/embeddings/e/0.h5"],
+}
+STOPPED = {"what": "embed_shard shard=0", "writes": ["a"], "why": "a reason", "log": "a.log", "when": 1.7e9}
 PARAMS = {"retry_after_hours": 12.0}
 
 
 def paths_in(folder):
     return Paths("s", str(folder / "results"), str(folder / "media"), str(folder / "splits"))
+
+
+@pytest.mark.timeout(60)
+def test_an_example_that_waits_counts_as_hanging(folder, monkeypatch):
+    os.mkfifo(folder / "pipe")
+    monkeypatch.setattr(watch, "LONGEST_WAIT", 0.1)
+    with pytest.raises(watch.Hang, match=r"more than 0\.1 s"), watch.watched(folder):
+        (folder / "pipe").read_bytes()
+    left, _ = signal.getitimer(signal.ITIMER_REAL)
+    assert left > 1, "pytest's own limit goes on"
 
 
 def put(path, content):
@@ -167,6 +195,26 @@ def test_status_tells_of_damaged_files(folder, content, note, lines):
     for stage in stages:
         json.dumps(stage.as_dict(0.0))
         assert stage.pending >= 0
+
+
+@target(run=json_files(PROCESS), job=json_files(PROCESS, STOPPED), stopped=json_files(STOPPED, PROCESS))
+def test_records_of_processes_steer_nothing(folder, run, job, stopped):
+    paths = paths_in(folder)
+    put(Path(paths.live, "run.json"), run)
+    put(Path(paths.live, "jobs", f"{'0a' * 8}.n1.12.34.json"), job)
+    put(Path(paths.live, "failed", f"{'0a' * 8}.json"), stopped)
+    killed = live.recorded(paths.live)
+    lines = [*(one.line for one in killed), *begin.notes(paths), *begin.notes(paths, unlocks=True)]
+    assert all(line.isprintable() for line in lines)
+    command_line = r"kill (\d+|PID)( \(on ([\w.-]+|its host)\))?|scancel [\w.+-]+"
+    assert all(re.fullmatch(command_line, one.ending, re.ASCII) for one in killed)
+    told = [*ended.recorded(paths.live), *status_running.look(paths).stopped]
+    json.dumps(told, allow_nan=False).encode("utf-8")
+    assert live.active_run(paths.live) is None
+    live.begin_run(paths.root, paths.live).end()
+    assert live.jobs(paths.live, sweep=True) == []
+    ended.forget(paths.live)
+    assert not list(Path(paths.live).glob("*/*.json"))
 
 
 @target(content=json_files(LOCK))

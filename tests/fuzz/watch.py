@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 #: CPU seconds after which an example counts as hanging: of the process itself, so that a busy machine is no fault.
 LONGEST = 30.0
+#: Seconds on the clock after which it does too: one that waits (for a pipe, for a lock) takes no CPU time.
+LONGEST_WAIT = 300.0
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 #: Audit events and the places of their arguments that are paths which change.
 _CHANGING = {
@@ -39,7 +42,7 @@ _NEVER = {
 
 
 class Hang(BaseException):
-    """An example took longer than `LONGEST` of CPU time."""
+    """An example took longer than `LONGEST` of CPU time, or than `LONGEST_WAIT`."""
 
 
 class _State:
@@ -78,8 +81,27 @@ def _hook(event: str, arguments: tuple) -> None:
         _state.broken.append(f"{event}{arguments[:2]!r}")
 
 
-def _hang(*_: object) -> None:
-    raise Hang(f"more than {LONGEST:g} s of CPU time")
+def _hang(number: int, _: object) -> None:
+    waited = number == signal.SIGALRM
+    raise Hang(f"more than {LONGEST_WAIT:g} s" if waited else f"more than {LONGEST:g} s of CPU time")
+
+
+@contextmanager
+def _limits() -> Iterator[None]:
+    """Both limits; the clock's is pytest's own (`--timeout`) before and afterwards."""
+    handlers = {number: signal.signal(number, _hang) for number in (signal.SIGVTALRM, signal.SIGALRM)}
+    begun = time.monotonic()
+    signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST)
+    left, again = signal.setitimer(signal.ITIMER_REAL, LONGEST_WAIT)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, max(0.001, left - (time.monotonic() - begun)), again)
 
 
 @contextmanager
@@ -93,13 +115,10 @@ def watched(folder: Path) -> Iterator[None]:
     if not getattr(_hook, "installed", False):
         sys.addaudithook(_hook)
         _hook.installed = True
-    before = signal.signal(signal.SIGVTALRM, _hang)
-    signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST)
     _state.folder, _state.broken = os.path.abspath(folder), []  # noqa: PTH100
     try:
-        yield
+        with _limits():
+            yield
     finally:
         broken, _state.folder = _state.broken, None
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
     assert not broken, broken

@@ -151,7 +151,7 @@ def test_predefined_folds_are_taken_as_they_are(tmp_path):
     one = world(tmp_path, rows, folds="predefined", repeats=1)
     assert [row.fold for row in read_splits(one.splits)] == [1, 2, 3, 3, 2, 1]
     rows[0]["fields"]["fold"] = "2"
-    with pytest.raises(SplitError, match=r"1 videos have another fold in the table.*v0000: 1 in the file"):
+    with pytest.raises(SplitError, match=r"1 video has another fold in the table.*v0000: 1 in the file"):
         world(tmp_path, rows, folds="predefined", repeats=1)
 
 
@@ -172,11 +172,20 @@ def test_a_damaged_file_is_named_by_line(tmp_path):
     one.splits.write_text(text + "<<<<<<< HEAD\nv0000,a-0,0,1\nv0001,a-0,zero,1\n")
     with pytest.raises(SplitError) as stopped:
         splits.update_splits(one.labels, one.splits, one.task)
-    for words in ("line 72", "line 73: v0000 is there twice", "line 74", "restore the file from git"):
+    for words in (
+        "3 faults; restore",
+        "line 72",
+        "line 73: v0000 is there twice",
+        "line 74",
+        "restore the file from git",
+    ):
         assert words in str(stopped.value)
+    one.splits.write_text(text + "v0001,a-0,zero,1\n")
+    with pytest.raises(SplitError, match="1 fault; restore the file from git"):
+        splits.update_splits(one.labels, one.splits, one.task)
     torn = text.replace("v0000,a-0,0,", "v0000,a-0,0,9")
     one.splits.write_text(torn)
-    with pytest.raises(SplitError, match=r"1 groups lie in two folds \(a-0\)"):
+    with pytest.raises(SplitError, match=r"1 group lies in two folds \(a-0\)"):
         splits.update_splits(one.labels, one.splits, one.task)
     one.splits.write_text("video,fold\n")
     with pytest.raises(SplitError, match="line 1 must be video,group,repeat,fold"):

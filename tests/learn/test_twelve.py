@@ -105,7 +105,7 @@ def test_2_one_channel_or_duplicate_on_both_sides(tmp_path, faults):
         predict.refuse_leaks(data, np.array([0, 2]), np.array([1, 3]))
     torn = one.splits.read_text().replace("v0000,a-0,0,0", "v0000,a-0,0,1").replace("v0000,a-0,0,2", "v0000,a-0,0,1")
     one.splits.write_text(torn if torn != one.splits.read_text() else torn.replace("v0000,a-0,0,1", "v0000,a-0,0,2"))
-    with pytest.raises(SplitError, match="1 groups lie in two folds"):
+    with pytest.raises(SplitError, match="1 group lies in two folds"):
         splits.update_splits(one.labels, one.splits, one.task)
     rows = table(SIZES)
     for number, row in enumerate(rows):

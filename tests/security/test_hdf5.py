@@ -4,8 +4,8 @@ import h5py
 import numpy as np
 import pytest
 
-from triptych.core import seal
-from triptych.core.hdf import FORMAT, DamagedStore, read_arrays
+from triptych.core import hdf, seal
+from triptych.core.hdf import FORMAT, DamagedStore, read_arrays, write_arrays
 from triptych.core.store import read_column, read_index, read_store
 
 READERS = (
@@ -60,9 +60,25 @@ def inner_link(handle):
     handle.create_group("x")["away"] = h5py.ExternalLink("/etc/passwd", "/")
 
 
+def twice(handle):
+    handle["x"] = np.zeros(3)
+    handle["y"] = handle["x"]
+
+
+def ways(handle):
+    """Seven groups of twenty links each to the next one: a billion ways through 20 kB."""
+    last = handle.create_group("x")
+    for level in range(7):
+        group = handle.create_group(f"level{level}")
+        for number in range(20):
+            group[str(number)] = last
+        last = group
+
+
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "make",
-    [claims, unpacks, texts, ragged, pointers, opaque, named, nothing, circle, inner_link],
+    [claims, unpacks, texts, ragged, pointers, opaque, named, nothing, circle, inner_link, twice, ways],
     ids=lambda one: one.__name__,
 )
 def test_what_none_of_our_files_holds_is_refused(tmp_path, make):
@@ -75,6 +91,15 @@ def test_what_none_of_our_files_holds_is_refused(tmp_path, make):
     for read in READERS:
         with pytest.raises(DamagedStore, match=r"forged\.h5"):
             read(path)
+
+
+def test_a_crowd_of_groups_is_not_walked(tmp_path, monkeypatch):
+    path = tmp_path / "crowd.h5"
+    write_arrays(path, {f"x/{number}": np.zeros(1) for number in range(9)}, {})
+    assert len(read_arrays(path)[0]) == 9
+    monkeypatch.setattr(hdf, "MOST", 9)
+    with pytest.raises(DamagedStore, match=r"crowd\.h5 holds more than 9 groups and arrays"):
+        read_arrays(path)
 
 
 @pytest.mark.parametrize(

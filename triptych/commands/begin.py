@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from triptych.core import ended, live
+from triptych.core.files import NotPlain, read_plain
 from triptych.core.invocation import command_line, is_run
 from triptych.core.paths import Paths
 
@@ -139,12 +140,12 @@ def own_locks(folder: Path, paths: Paths) -> list[Path]:
     found = []
     for path in sorted((folder / LOCKS).glob("*.output.lock")):
         try:
-            with path.open(encoding="utf-8", errors="replace") as handle:
-                if any(line.startswith(own) for line in handle):
-                    # What a run reads is locked under the same number.
-                    found += [path, path.with_name(path.name.replace(".output.", ".input."))]
-        except OSError:
-            continue  # its run has just ended
+            lines = read_plain(path).decode("utf-8", "replace").split("\n")
+        except (OSError, NotPlain):
+            continue  # its run has just ended, or it is none
+        if any(line.startswith(own) for line in lines):
+            # What a run reads is locked under the same number.
+            found += [path, path.with_name(path.name.replace(".output.", ".input."))]
     return found
 
 

@@ -17,9 +17,10 @@ from triptych.core.cells import count
 from triptych.core.config import Metadata, Relabelled, Study, Task, unwritable
 from triptych.core.config.grid import expand
 from triptych.core.corpus import Corpus, CorpusError, read_corpus
+from triptych.core.files import read_text
 from triptych.core.paths import Paths
 from triptych.core.remainder import Remainder, remainder
-from triptych.core.study import StudyError, Unbounded, parse_study, read_yaml
+from triptych.core.study import MOST_BYTES, StudyError, Unbounded, parse_study, read_yaml
 
 #: Most rows that a note names.
 NAMED = 5
@@ -115,7 +116,7 @@ def _as_snakemake_reads(path: Path | str) -> dict[str, Any] | None:
     import yaml
 
     try:
-        found = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
+        found = yaml.safe_load(read_text(path, MOST_BYTES, "utf-8-sig"))
     except (OSError, ValueError, OverflowError, RecursionError, yaml.YAMLError):
         return None
     return found if isinstance(found, dict) else None

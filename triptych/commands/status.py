@@ -15,6 +15,7 @@ from triptych.commands import status_running
 from triptych.core import sealed
 from triptych.core.config import Study
 from triptych.core.corpus import Corpus
+from triptych.core.files import read_dated, read_text
 from triptych.core.paths import MEDIA_STAGES, Paths
 from triptych.core.status import STATES, Outcome
 from triptych.core.units import by_shard
@@ -157,9 +158,7 @@ def _media(paths: Paths, name: str, slugs: list[str]) -> Stage:
             continue
         path = paths.manifest(name, slug)
         try:
-            with open(path, "rb") as handle:  # noqa: PTH123 - many files
-                told = handle.read()
-                written = os.fstat(handle.fileno()).st_mtime
+            told, written = read_dated(path)
             plain = _OK in told and _UNWARNED in told and told.endswith(_END)
             stage.add(slug, {"status": "ok"} if plain else _outcome(sealed.parse(told)), written)
         except FileNotFoundError:
@@ -203,8 +202,8 @@ def _texts(paths: Paths, name: str, files: dict[str, str], jobs: str, shards: di
         # Videos of a job that is under way lie beside the file until it is replaced whole.
         for part in [path, *_parts(path, "*.jsonl")]:
             try:
-                written = part.stat().st_mtime
-                for line in part.read_text(encoding="utf-8").split("\n"):
+                told, written = read_dated(part)
+                for line in told.decode("utf-8").split("\n"):
                     if line:
                         outcome = sealed.read_line(line)
                         known[outcome["video"]] = (_outcome(outcome), written)
@@ -294,7 +293,7 @@ def job_seconds(paths: Paths, name: str) -> float | None:
     with contextlib.suppress(OSError):
         for entry in os.scandir(Path(paths.benchmark(name, "x")).parent):
             with contextlib.suppress(OSError, ValueError, IndexError):
-                lines = Path(entry.path).read_text(encoding="utf-8").splitlines()
+                lines = read_text(entry.path).splitlines()
                 found.append(float(lines[1].split("\t")[lines[0].split("\t").index("s")]))
     return median(found) if found else None
 

@@ -40,7 +40,7 @@ def unlock(paths: Paths, *, force: bool = False) -> list[str]:
     try:
         if mine and mine.before:
             lines.append(f"the run of {mine.before} was killed")
-        for folder in sorted({Path(), *_ran_in(mine)}):
+        for folder in sorted({Path(), *_ran_in(mine, paths)}):
             locks = folder / begin.LOCKS
             if own := begin.own_locks(folder, paths):
                 lines.append(f"removed Snakemake's locks in {locks}")
@@ -70,17 +70,24 @@ def _refuse(paths: Paths, run: live.Holder | None, jobs: list[live.Holder], forc
     raise InUseError("\n".join(lines))
 
 
-def _ran_in(run: live.Run | None) -> list[Path]:
-    """The folder that the killed run worked in, when it is another one than this."""
+def _ran_in(run: live.Run | None, paths: Paths) -> list[Path]:
+    """The folder that the killed run worked in, when it is another one than this and these are its results.
+
+    A copy of a project has a copy of the record, which names the folder of the original: another run may work there.
+    """
     told = run.before.record.get("ran_in") if run and run.before else None
-    return [Path(told)] if told and Path(told).resolve() != Path.cwd() else []
+    if not told or Path(told).resolve() == Path.cwd():
+        return []
+    try:
+        return [Path(told)] if Path(told, paths.root).samefile(paths.root) else []
+    except OSError:
+        return []  # it is gone, or not to be seen from here
 
 
 def _sweep(paths: Paths, force: bool) -> int:
     """Remove the records of jobs that have ended; with `force` also of those that nobody knows of."""
-    folder = Path(paths.live, "jobs")
-    before = len(list(folder.glob("*.json")))
+    before = len(live.recorded_jobs(paths.live))
     for holder in live.jobs(paths.live, sweep=True):
         if force and holder.state == "unknown":
             holder.path.unlink(missing_ok=True)
-    return before - len(list(folder.glob("*.json")))
+    return before - len(live.recorded_jobs(paths.live))

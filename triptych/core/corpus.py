@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from triptych.core.cells import Faults, count, decode, form_fault, header, nul_faults, plain_row, row_faults, show
+from triptych.core.files import NotPlain, read_plain
 
 SLUG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _YOUTUBE = re.compile(
@@ -132,9 +133,10 @@ def read_corpus(path: Path | str) -> Corpus:
     """
     faults: Faults = []
     try:
-        text = decode(Path(path).read_bytes(), faults)
-    except OSError as error:
-        raise CorpusError(path, [f"cannot be read: {error.strerror}; `triptych table FOLDER` makes a table"]) from error
+        text = decode(read_plain(path), faults)
+    except (OSError, NotPlain) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise CorpusError(path, [f"cannot be read: {why}; `triptych table FOLDER` makes a table"]) from error
     if text is None:
         raise CorpusError(path, [fault for _, fault in faults])
     records = _records(text, faults)

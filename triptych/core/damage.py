@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from triptych.core import parquet, seal, sealed
-from triptych.core.files import DamagedFile
+from triptych.core.files import DamagedFile, read_text
 
 
 def verify(path: Path | str) -> None:
@@ -67,7 +67,7 @@ def _drop(path: Path) -> None:
         for shard in sorted(shards.glob("*.json")):
             with contextlib.suppress(OSError):
                 try:
-                    known = path.stem in json.loads(shard.read_text(encoding="utf-8"))["videos"]
+                    known = path.stem in json.loads(read_text(shard))["videos"]
                 except (ValueError, KeyError, TypeError):
                     known = True
                 if known:

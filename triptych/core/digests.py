@@ -12,7 +12,7 @@ import os
 import time
 from pathlib import Path
 
-from triptych.core.files import digest_file, parse_json, replace_json
+from triptych.core.files import digest_file, parse_json, read_text, replace_json
 
 #: Seconds for which the times of a file that just changed prove nothing (FAT keeps 2 s, servers have own clocks).
 YOUNG = 3.0
@@ -59,7 +59,7 @@ def _memory() -> Path:
 
 def _read(memory: Path) -> dict[str, str]:
     try:
-        found = parse_json(memory.read_text(encoding="utf-8"))
+        found = parse_json(read_text(memory))
         return {str(mark): str(digest) for mark, digest in found.items()}
     except (OSError, ValueError, AttributeError):
         return {}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,6 +22,8 @@ from triptych.core import files, records
 
 #: Most characters of a reason that are kept, and of files that are named.
 LONGEST, FILES = 2000, 3
+#: Records: digest of the job.
+_NAME = re.compile(r"[0-9a-f]{16}\.json")
 
 
 def name_of(rule: str, wildcards: Any) -> str:
@@ -43,14 +46,16 @@ def stopped(folder: str, what: str, writes: Iterable[str], why: str, log: str | 
     """
     record = {"what": what, "writes": list(writes)[:FILES], "why": why[:LONGEST], "log": log or "", "when": time.time()}
     path = _path(folder, what)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    records.own_folder(records.own_folder(Path(folder)) / path.parent.name)
     files.replace_text(path, json.dumps(record))
 
 
 def succeeded(folder: str, what: str) -> None:
     """Forget that a job stopped before."""
-    with contextlib.suppress(OSError):
-        _path(folder, what).unlink(missing_ok=True)
+    path = _path(folder, what)
+    if path in _files(folder):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def recorded(folder: str) -> list[dict[str, Any]]:
@@ -72,10 +77,7 @@ def forget(folder: str) -> None:
 
 
 def _files(folder: str) -> list[Path]:
-    try:
-        return sorted((Path(folder) / "failed").glob("*.json"))
-    except OSError:
-        return []  # no right to look
+    return [] if Path(folder).is_symlink() else records.own_files(Path(folder, "failed"), _NAME)
 
 
 def _path(folder: str, what: str) -> Path:

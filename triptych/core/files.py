@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import logging
 import os
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +33,56 @@ class DamagedFile(ValueError):
         self.path = Path(path)
         self.told = f"{path}, line {line}: damaged ({cause})" if line else f"{path} is damaged ({cause})"
         super().__init__(f"{self.told}; delete {'the file' if line else 'it'} and run again")
+
+
+class NotPlain(ValueError):
+    """Something else than a file of its kind: a pipe, a device, or more bytes than such a file has."""
+
+
+#: Most bytes of a small file: of transcripts of a shard, of a table of videos.
+MOST = 1 << 30
+
+
+def read_plain(path: Path | str, most: int = MOST) -> bytes:
+    """The content of a file; a pipe would be waited for, and a device has no end.
+
+    Raises:
+        NotPlain: it is no file, or larger than `most`.
+        OSError: it is not there, or a folder, or there is no right to read it.
+    """
+    return read_dated(path, most)[0]
+
+
+def read_dated(path: Path | str, most: int = MOST) -> tuple[bytes, float]:
+    """`read_plain`, and when the file was written (seconds since the epoch)."""
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise NotPlain("it is a socket and no file") from error
+        raise
+    try:
+        told = os.fstat(number)
+        if stat.S_ISDIR(told.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(told.st_mode):
+            raise NotPlain(f"it is a {'pipe' if stat.S_ISFIFO(told.st_mode) else 'device'} and no file")
+        if told.st_size > most:
+            raise NotPlain(f"it has {told.st_size:,} bytes, and at most {most:,} are read")
+        with os.fdopen(number, "rb", buffering=0, closefd=False) as handle:
+            return handle.read(), told.st_mtime
+    finally:
+        os.close(number)
+
+
+def read_text(path: Path | str, most: int = MOST, encoding: str = "utf-8") -> str:
+    """`read_plain` as text, with line feeds at the ends of lines whatever the file has there.
+
+    Raises:
+        ValueError: it is no text, or no plain file.
+        OSError: it cannot be read.
+    """
+    return read_plain(path, most).decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def digest_bytes(data: bytes) -> str:
@@ -112,7 +164,7 @@ def read_json(path: Path | str) -> Any:
         FileNotFoundError: no such file.
     """
     try:
-        return parse_json(Path(path).read_text(encoding="utf-8"))
+        return parse_json(read_text(path))
     except ValueError as error:
         raise DamagedFile(path, error) from error
 
@@ -149,7 +201,7 @@ def writer_lock(path: Path | str, wait: float = live.WAIT) -> Iterator[None]:
     """
     path = Path(path)
     lock = path.parent / ".locks" / f"{path.name}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
+    records.own_folder(lock.parent)
     with records.open_plain(lock, write=True) as handle:
         waiting = live.Waiting(path, wait)
         while not (taken := live.take(handle)):

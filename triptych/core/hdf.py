@@ -17,8 +17,8 @@ FORMAT = "triptych-store-2"
 CHUNK_BYTES = 256 * 1024
 #: Kinds of numbers that are stored: truth values, integers, reals.
 KINDS = "buif"
-#: Groups within groups; ours are two deep.
-DEEPEST = 8
+#: Groups within groups, and groups and arrays; ours are two deep and some hundreds.
+DEEPEST, MOST = 8, 1 << 16
 
 
 class DamagedStore(Exception):
@@ -124,7 +124,7 @@ class opened:
         try:
             if not self.handle.attrs.get("complete", False) or self.handle.attrs.get("format") != FORMAT:
                 raise DamagedStore(f"{self.path} is incomplete or of another format")
-            self._refuse_foreign(self.handle, self.path.stat().st_size)
+            self._refuse_foreign(self.handle, self.path.stat().st_size, {_address(self.handle)})
         except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
             self.handle.close()
             raise DamagedStore(f"{self.path} is damaged: {error}") from error
@@ -133,13 +133,15 @@ class opened:
             raise
         return self.handle
 
-    def _refuse_foreign(self, group, room: int, depth: int = 0) -> None:
+    def _refuse_foreign(self, group, room: int, seen: set[int], depth: int = 0) -> None:
         """Refuse what none of our files holds and what would read other files' bytes, unpickle, or fill the memory.
 
         Args:
             group: whose members are looked at.
             room: bytes of the file; nothing in it is compressed, so that no dataset is larger.
-            depth: of the group; links may go in circles.
+            seen: where the objects that were looked at begin; ours have one name each. A few links to the same from
+                each of a few groups are more ways than can be walked.
+            depth: of the group.
         """
         import h5py
 
@@ -149,8 +151,13 @@ class opened:
             if isinstance(group.get(name, getlink=True), (h5py.ExternalLink, h5py.SoftLink)):
                 raise DamagedStore(f"{self.path} links to another place ({name}); refused")
             item = group[name]
+            if (place := _address(item)) in seen:
+                raise DamagedStore(f"{self.path} holds {name} under several names; refused")
+            if len(seen) >= MOST:
+                raise DamagedStore(f"{self.path} holds more than {MOST:,} groups and arrays; refused")
+            seen.add(place)
             if isinstance(item, h5py.Group):
-                self._refuse_foreign(item, room, depth + 1)
+                self._refuse_foreign(item, room, seen, depth + 1)
             elif not isinstance(item, h5py.Dataset):
                 raise DamagedStore(f"{self.path} holds {name}, which is no array; refused")
             elif item.external or item.is_virtual:
@@ -165,6 +172,13 @@ class opened:
         # What HDF5 itself cannot make sense of, wherever a reader meets it.
         if isinstance(error, RuntimeError) and type(error).__module__ == "builtins":
             raise DamagedStore(f"{self.path} is damaged: {error}") from error
+
+
+def _address(item) -> int:
+    """Where a group or an array begins in its file."""
+    import h5py
+
+    return h5py.h5o.get_info(item.id).addr
 
 
 def _dataset_names(handle) -> list[str]:

@@ -47,7 +47,10 @@ def job(snakemake) -> Iterator[logging.Logger]:
     logger = start_logging(snakemake.log[0] if snakemake.log else None)
     started = time.monotonic()
     what = ended.name_of(snakemake.rule, snakemake.wildcards)
-    records = Paths.from_config(snakemake.config).live
+    paths = Paths.from_config(snakemake.config)
+    records = paths.live
+    if snakemake.log:
+        _clear_benchmark(paths, snakemake.log[0])
     try:
         with live.working(records, what, snakemake.output):
             yield logger
@@ -69,6 +72,16 @@ def job(snakemake) -> Iterator[logging.Logger]:
     ended.succeeded(records, what)
     logger.info("%s done in %.1f s", snakemake.rule, time.monotonic() - started)
     ending.done = True
+
+
+def _clear_benchmark(paths: Paths, log: str) -> None:
+    """Unlink a link or a pipe at the place of the job's benchmark, which Snakemake follows and waits for at its end."""
+    # Scripts are not told of their benchmark; it is named as the log.
+    stage, _, unit = log.removeprefix(f"{paths.root}/logs/").removesuffix(".log").partition("/")
+    place = Path(paths.benchmark(stage, unit))
+    if place.is_symlink() or place.is_fifo():
+        with contextlib.suppress(OSError):
+            place.unlink()
 
 
 def _told(error: BaseException, snakemake) -> str | None:

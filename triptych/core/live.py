@@ -20,6 +20,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -38,6 +39,12 @@ PATIENCE, WAIT = 3.0, 3600.0
 
 #: What hands `SLURM_RESTART_COUNT` on: SLURM tells it to a batch script alone, and jobs run in a step of it.
 RESTART = "TRIPTYCH_SLURM_RESTART"
+
+#: Seconds between looks at a lock that is held for a moment.
+GATE_PAUSE = 0.01
+#: Records of jobs: digest of the job, host, process, time; and those that have no name yet.
+_NAME = re.compile(r"[0-9a-f]{16}\..+\.\d+\.\d+\.json")
+_UNNAMED = re.compile(rf"\.{_NAME.pattern}\.new")
 
 _log = logging.getLogger("triptych.live")
 
@@ -73,8 +80,8 @@ class Holder:
         if job := self.record.get("slurm_job"):
             return f"scancel {job}"
         command = f"kill {self.record.get('pid', 'PID')}"
-        host = self.record.get("host")
-        return command if host in (None, socket.gethostname()) else f"{command} (on {host})"
+        host = self.record.get("host", "its host")
+        return command if host == socket.gethostname() else f"{command} (on {host})"
 
 
 class RunActive(RuntimeError):
@@ -100,8 +107,12 @@ class Waiting:
     def __init__(self, what: Path | str, most: float = WAIT) -> None:
         self.what, self.most, self._said, self._begun = what, most, False, time.monotonic()
 
-    def for_(self, holder: object) -> None:
+    def for_(self, holder: object, pause: float = 0.1) -> None:
         """Wait a moment for a holder.
+
+        Args:
+            holder: who is waited for.
+            pause: seconds of the moment.
 
         Raises:
             BusyError: the time is over.
@@ -113,7 +124,7 @@ class Waiting:
         if waited > PATIENCE and not self._said:
             _log.warning("%s: waiting for it", why)
             self._said = True
-        time.sleep(0.1)
+        time.sleep(pause)
 
 
 def told(record: Mapping[str, Any]) -> str:
@@ -198,7 +209,7 @@ def begin_run(root: str, folder: str, **more: Any) -> Run:
     path = Path(folder) / "run.json"
     if path in _runs:
         return _runs[path]
-    path.parent.mkdir(parents=True, exist_ok=True)
+    records.own_folder(path.parent)
     handle = records.open_plain(path, write=True)
     try:
         for _ in range(TRIES):
@@ -227,16 +238,28 @@ def active_run(folder: str) -> Holder | None:
 
 def jobs(folder: str, *, sweep: bool = False) -> list[Holder]:
     """Processes of jobs that live now, or of which nobody knows; with `sweep` the records of dead ones are removed."""
+    if sweep:
+        _sweep_unnamed(folder)
     return [holder for holder in recorded(folder, sweep=sweep) if holder.state != "dead"]
 
 
 def recorded(folder: str, *, sweep: bool = False) -> list[Holder]:
     """Processes of all recorded jobs: dead ones were killed (`kill -9`, memory, a lost node) and not begun again."""
-    try:
-        paths = sorted((Path(folder) / "jobs").glob("*.json"))
-    except OSError:
-        return []  # no right to look
-    return [holder for path in paths if (holder := look(path, sweep=sweep))]
+    return [holder for path in recorded_jobs(folder) if (holder := look(path, sweep=sweep))]
+
+
+def _sweep_unnamed(folder: str) -> None:
+    """Remove the records of jobs that were killed before these had their names."""
+    for path in [] if Path(folder).is_symlink() else records.own_files(Path(folder, "jobs"), _UNNAMED):
+        with contextlib.suppress(OSError):
+            # One that was made just now may not be locked yet.
+            if time.time() - path.stat(follow_symlinks=False).st_mtime > WAIT:
+                look(path, sweep=True)
+
+
+def recorded_jobs(folder: str) -> list[Path]:
+    """The records of jobs, of living and of dead ones."""
+    return [] if Path(folder).is_symlink() else records.own_files(Path(folder, "jobs"), _NAME)
 
 
 def look(path: Path, *, sweep: bool = False) -> Holder | None:
@@ -266,29 +289,44 @@ def working(folder: str, what: str, writes: Iterable[str] = (), wait: float = WA
         wait: most seconds to wait for an older process.
 
     Raises:
-        BusyError: an older process does the same job and does not end.
+        BusyError: an older process does the same job and does not end, or one keeps all jobs from being recorded.
         OSError: the record cannot be written.
     """
-    place, listed = Path(folder) / "jobs", list(writes)[:3]
-    place.mkdir(parents=True, exist_ok=True)
+    listed = list(writes)[:3]
+    place = records.own_folder(records.own_folder(Path(folder)) / "jobs")
     job = hashlib.sha256(what.encode()).hexdigest()[:16]
     name = f"{job}.{socket.gethostname()}.{os.getpid()}.{time.time_ns()}.json"
     path, temporary = place / name, place / f".{name}.new"
+    waiting = Waiting(listed[0] if listed else what, wait)
     with records.open_plain(temporary, write=True) as handle:
-        take(handle)
-        _write(handle, myself(what=what, writes=listed))
-        # One is recorded at a time, so that of two exactly one is the older.
-        with records.open_plain(place / ".lock", write=True) as gate:
-            with contextlib.suppress(OSError):
-                fcntl.flock(gate, fcntl.LOCK_EX)
-            older = sorted(place.glob(f"{job}.*.json"))
-            # It has its name only when it is locked: a look never finds it without its process.
-            temporary.rename(path)
         try:
-            _wait_for(older, Waiting(listed[0] if listed else what, wait))
+            take(handle)
+            _write(handle, myself(what=what, writes=listed))
+            # One is recorded at a time, so that of two exactly one is the older.
+            with alone(place / ".lock", wait):
+                older = [one for one in recorded_jobs(folder) if one.name.startswith(job)]
+                # It has its name only when it is locked: a look never finds it without its process.
+                temporary.rename(path)
+            _wait_for(older, waiting)
             yield
         finally:
-            path.unlink(missing_ok=True)
+            for one in (temporary, path):
+                one.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def alone(path: Path, wait: float = WAIT) -> Iterator[IO[str]]:
+    """Open a small file that jobs hold for a moment each; who may read it can hold it for ever.
+
+    Raises:
+        BusyError: somebody does.
+        OSError: it cannot be written.
+    """
+    waiting = Waiting(path, wait)
+    with records.open_plain(path, write=True) as handle:
+        while take(handle) is False:
+            waiting.for_(f"who holds its lock: `fuser -v {path}` on each host", GATE_PAUSE)
+        yield handle
 
 
 def _wait_for(older: list[Path], waiting: Waiting) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import parse_json, replace_json
+from triptych.core.files import parse_json, read_text, replace_json
 
 #: The lock lies where `snakemake` runs.
 LOCK = Path("models.lock")
@@ -27,7 +27,7 @@ def read_lock(path: Path | str | None = None) -> dict[str, Any]:
     """
     path = LOCK if path is None else Path(path)
     try:
-        models = parse_json(path.read_text(encoding="utf-8"))["models"]
+        models = parse_json(read_text(path))["models"]
         for model, one in models.items():
             if not isinstance(one.get("revision", ""), str):
                 raise ValueError(f"{model}: its revision is no commit")

@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import DamagedFile, replace_bytes
+from triptych.core.files import DamagedFile, NotPlain, read_plain, replace_bytes
 
 MAGIC = b"TRIPSEAL"
+#: Most bytes of a file, which is read whole.
+MOST_BYTES = 1 << 32
 
 
 def write_table(path: Path | str, table: Any) -> None:
@@ -45,7 +47,10 @@ def read_table(path: Path | str, columns: Mapping[str, str] | None = None, only:
     import pyarrow.compute
     import pyarrow.parquet as pq
 
-    image = Path(path).read_bytes()
+    try:
+        image = read_plain(path, MOST_BYTES)
+    except NotPlain as error:
+        raise DamagedFile(path, error) from error
     try:
         _verify(image)
         # Without threads: a process that ends while pyarrow's still start aborts (1 of 60 that read a small table).

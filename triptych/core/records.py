@@ -22,7 +22,9 @@ from triptych.core.cells import printable
 #: Most bytes of a record that are read, and characters of a word in it.
 MOST, LONGEST = 1 << 16, 2000
 
-_WORDS = ("host", "since", "what", "born", "why")
+_WORDS = ("since", "what", "born", "why")
+#: They stand in a command that users are told to type.
+_TYPED = {"slurm_job": re.compile(r"[\w.+-]*", re.ASCII), "host": re.compile(r"[\w.-]{1,255}", re.ASCII)}
 _PATHS = ("log", "ran_in")
 _NUMBERS = ("pid", "restart")
 
@@ -44,11 +46,31 @@ def open_plain(path: Path, *, write: bool = False) -> IO[str]:
             raise
         path.unlink(missing_ok=True)
         number = os.open(path, how, 0o666)
-    handle = os.fdopen(number, "a+" if write else "r", encoding="utf-8", errors="replace")
+    # Before it is made a Python file, which a pipe cannot be.
     if not stat.S_ISREG(os.fstat(number).st_mode):
-        handle.close()
-        raise OSError(errno.EINVAL, "no plain file", str(path))
-    return handle
+        os.close(number)
+        raise OSError(errno.EINVAL, "no plain file; remove it", str(path))
+    return os.fdopen(number, "a+" if write else "r", encoding="utf-8", errors="replace")
+
+
+def own_folder(path: Path) -> Path:
+    """Make a folder in which files are made and removed; a link at its place goes, what it leads to stays.
+
+    Only folders that a stage is known by may lie elsewhere: what is in another place is not ours to clear.
+    """
+    if path.is_symlink():
+        with contextlib.suppress(IsADirectoryError):  # another job has just replaced it
+            path.unlink(missing_ok=True)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def own_files(folder: Path, names: re.Pattern[str]) -> list[Path]:
+    """The files of a folder whose names are of our form; none of a folder that is a link, or that may not be read."""
+    try:
+        return [] if folder.is_symlink() else sorted(one for one in folder.iterdir() if names.fullmatch(one.name))
+    except OSError:
+        return []
 
 
 def read(handle: IO[str]) -> dict[str, Any]:
@@ -72,9 +94,9 @@ def _checked(told: Mapping[str, Any]) -> dict[str, Any]:
     for name in _NUMBERS:
         if isinstance(told.get(name), int) and 0 <= told[name] < 1 << 32:
             found[name] = int(told[name])
-    # It stands in a command that users are told to type.
-    if isinstance(told.get("slurm_job"), str) and re.fullmatch(r"[\w.+-]*", told["slurm_job"], re.ASCII):
-        found["slurm_job"] = told["slurm_job"]
+    for name, form in _TYPED.items():
+        if isinstance(told.get(name), str) and form.fullmatch(told[name]):
+            found[name] = told[name]
     if isinstance(told.get("writes"), list):
         found["writes"] = [one for one in told["writes"] if _is_path(one)]
     with contextlib.suppress(TypeError, ValueError, OverflowError):

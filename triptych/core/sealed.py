@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import DamagedFile, parse_json, replace_text
+from triptych.core.files import DamagedFile, parse_json, read_plain, replace_text
 
 _SEAL = re.compile(r'\{\n "seal": "([0-9a-f]{8})",?\n')
 _CHECK = re.compile(r'\{"check": "(\d+)/(\d+) ([0-9a-f]{8})"(?:, |(?=\}))')
@@ -40,7 +40,7 @@ def read_json(path: Path | str) -> Any:
         FileNotFoundError: no such file.
     """
     try:
-        return parse(Path(path).read_bytes())
+        return parse(read_plain(path))
     except ValueError as error:
         raise DamagedFile(path, error) from error
 
@@ -97,8 +97,8 @@ def read_lines(path: Path | str) -> list[dict[str, Any]]:
     values = []
     try:
         # Split at line feeds alone: JSON may hold U+2028 and others that `splitlines` would cut at.
-        lines = [line for line in Path(path).read_bytes().decode("utf-8").split("\n") if line]
-    except UnicodeDecodeError as error:
+        lines = [line for line in read_plain(path).decode("utf-8").split("\n") if line]
+    except ValueError as error:
         raise DamagedFile(path, error) from error
     sealed = any(map(_CHECK.match, lines))
     for number, line in enumerate(lines, 1):

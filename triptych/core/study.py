@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from triptych.core.config import NAME, Study, nearest
+from triptych.core.files import NotPlain, read_text
 
 
 class StudyError(ValueError):
@@ -27,6 +28,8 @@ class Unbounded(StudyError):
 
 #: Most values of a study file, those that aliases (`*name`) repeat counted each time.
 MOST_VALUES = 200_000
+#: Most bytes of one.
+MOST_BYTES = 1 << 24
 
 
 class _Loader(yaml.SafeLoader):
@@ -70,9 +73,11 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
         Unbounded: its aliases or its depth have no end.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = read_text(path, MOST_BYTES, "utf-8-sig")
     except OSError as error:
         raise StudyError(path, [f"cannot be read: {error.strerror}"]) from error
+    except NotPlain as error:
+        raise Unbounded(path, [f"cannot be read: {error}"]) from error
     except UnicodeDecodeError as error:
         raise StudyError(path, [f"is not UTF-8 (byte {error.start})"]) from error
     loader = None

@@ -11,17 +11,21 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from triptych.core.files import digest_bytes, sweep_temporary, writer_lock
+from triptych.core.records import own_files, own_folder
 from triptych.core.store import DamagedStore, Entry, read_arrays, read_index, read_store, write_store
 from triptych.core.units import shard_of
 
 #: Spare files that one job looks through when it cleans up.
 SPARES_CHECKED = 16
+#: Names of spares: digest of the keys in them.
+_SPARE = re.compile(r"[0-9a-f]{16}\.h5")
 
 _log = logging.getLogger("triptych.embed")
 
@@ -66,12 +70,12 @@ class Shelf:
     def spill(self, entries: list[Entry]) -> None:
         """Keep a batch of this job, so that a kill costs only the batch in flight."""
         name = digest_bytes("\n".join(entry.key for entry in entries).encode())[:16]
-        write_store(self.parts / f"{name}.h5", entries)
+        write_store(own_folder(self.parts) / f"{name}.h5", entries)
 
     def set_aside(self) -> None:
         """Move a damaged shard file among the parts, so that its shard runs again and takes over its whole entries."""
         with writer_lock(self.out):
-            self.parts.mkdir(parents=True, exist_ok=True)
+            own_folder(self.parts)
             with contextlib.suppress(FileNotFoundError):  # another feature's job was here first
                 self.out.replace(self.parts / "set-aside.h5")
 
@@ -81,7 +85,7 @@ class Shelf:
         self._keep_foreign({entry.video for entry in kept})
         told = dict(attributes) | ({"shards": self.shards} if self.shards else {})
         write_store(self.out, kept, told)
-        shutil.rmtree(self.parts, ignore_errors=True)
+        shutil.rmtree(self.parts, ignore_errors=True)  # a link stays, and what it leads to
         self._clear_spares()
         sweep_temporary(self.out.parent)
 
@@ -134,19 +138,17 @@ class Shelf:
         except DamagedStore:
             return
         name = digest_bytes("\n".join(sorted(entry.key for entry in entries.values())).encode())[:16]
-        write_store(self.spare / f"{name}.h5", entries.values())
+        write_store(own_folder(self.spare) / f"{name}.h5", entries.values())
 
     def _clear_spares(self) -> None:
         """Remove spare files all of whose entries belong to shards that have run under this number of shards."""
-        if self.shards is None or not self.spare.is_dir():
+        if self.shards is None:
             return
-        for path in sorted(self.spare.glob("*.h5"))[:SPARES_CHECKED]:
+        for path in own_files(self.spare, _SPARE)[:SPARES_CHECKED]:
             try:
                 owners = {shard_of(line["video"], self.shards) for line in read_index(path)}
-            except FileNotFoundError:
-                continue
-            except DamagedStore:
-                owners = set()
+            except (FileNotFoundError, DamagedStore):
+                continue  # whose it is nobody can say
             if all(_shards_of(self.out.parent / f"{owner}.h5") == self.shards for owner in sorted(owners)):
                 path.unlink(missing_ok=True)
 

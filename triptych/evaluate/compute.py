@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from triptych.core.files import read_text
 from triptych.core.paths import Paths
 from triptych.evaluate.modality import encoders_of, members, models_of, panels, summaries_of, transcripts_of
 
@@ -28,8 +29,8 @@ def seconds_of(folder: Path | str, unit: str | None = None) -> float | None:
 def _seconds(path: Path) -> list[float]:
     """Column `s` of a benchmark file; an unreadable one (a job was killed while it was written) counts as none."""
     try:
-        with path.open(newline="", encoding="utf-8") as handle:
-            return [float(row["s"]) for row in csv.DictReader(handle, delimiter="\t")]
+        lines = read_text(path).splitlines()
+        return [float(row["s"]) for row in csv.DictReader(lines, delimiter="\t")]
     except (OSError, KeyError, TypeError, ValueError, csv.Error):
         return []
 

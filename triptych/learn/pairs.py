@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from triptych.core.files import DamagedFile, replace_text
+from triptych.core.files import DamagedFile, read_text, replace_text
 
 HEADER = ("video", "other", "by", "score")
 
@@ -47,7 +47,7 @@ def read_pairs(path: Path | str) -> list[Pair]:
     """
     pairs = []
     try:
-        reader = csv.reader(io.StringIO(Path(path).read_text(encoding="utf-8"), newline=""), strict=True)
+        reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
         if tuple(next(reader, ())) != HEADER:
             raise ValueError(f"line 1 is not {','.join(HEADER)}")
         for video, other, by, score in reader:

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from triptych.core import parquet
-from triptych.core.files import DamagedFile, parse_json
+from triptych.core import parquet, records
+from triptych.core.files import DamagedFile, parse_json, read_text
 from triptych.core.status import Outcome
 
 _log = logging.getLogger("triptych.relabel")
@@ -42,7 +42,7 @@ class Parts:
     def read(self) -> Iterator[tuple[str, list[float]]]:
         """Key and scores of each whole line."""
         with contextlib.suppress(FileNotFoundError):
-            for line in self.path.read_text(encoding="utf-8").splitlines():
+            for line in read_text(self.path).splitlines():
                 with contextlib.suppress(ValueError, TypeError):
                     key, scores = parse_json(line)
                     yield str(key), [float(one) for one in scores]
@@ -50,8 +50,9 @@ class Parts:
     def keep(self, lines: Iterable[tuple[str, list[float]]]) -> None:
         """Append lines; they are on the disk when this returns."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        torn = self.path.is_file() and not self.path.read_bytes().endswith(b"\n")
-        with self.path.open("a", encoding="utf-8") as handle:
+        with records.open_plain(self.path, write=True) as handle:
+            handle.seek(0)
+            torn = not (handle.read() or "\n").endswith("\n")
             handle.write("\n" * torn + "".join(json.dumps(line) + "\n" for line in lines))
             handle.flush()
             os.fsync(handle.fileno())

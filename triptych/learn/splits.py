@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from triptych.core.cells import count
 from triptych.core.config import Task
 from triptych.core.files import replace_text
 from triptych.learn import ties
@@ -131,7 +132,9 @@ def read_splits(path: Path | str) -> list[Split]:
     except csv.Error as error:
         faults.append(f"line {reader.line_num}: {error}")
     if faults:
-        raise SplitError("\n  ".join([f"{path}: {len(faults)} faults; restore the file from git", *faults[:20]]))
+        raise SplitError(
+            "\n  ".join([f"{path}: {count(len(faults), 'fault')}; restore the file from git", *faults[:20]])
+        )
     return rows
 
 
@@ -261,9 +264,8 @@ def _group_folds(rows: list[Split], path: str) -> dict[str, int]:
         folds[row.group].add(row.fold)
     torn = sorted(group for group, found in folds.items() if len(found) > 1)
     if torn:
-        raise SplitError(
-            f"{path}: {len(torn)} groups lie in two folds ({', '.join(torn[:5])}); restore the file from git"
-        )
+        told = "1 group lies" if len(torn) == 1 else f"{len(torn)} groups lie"
+        raise SplitError(f"{path}: {told} in two folds ({', '.join(torn[:5])}); restore the file from git")
     return {group: next(iter(found)) for group, found in folds.items()}
 
 
@@ -272,8 +274,9 @@ def _predefined(before: list[Split], data: Labels, path: str) -> tuple[list[Spli
     old = {row.video: row.fold for row in before if row.repeat == 0}
     changed = [video for video, fold in zip(data.videos, data.folds, strict=True) if old.get(video, fold) != fold]
     if changed:
+        told = "1 video has" if len(changed) == 1 else f"{len(changed)} videos have"
         raise SplitError(
-            f"{path}: {len(changed)} videos have another fold in the table's column `fold` "
+            f"{path}: {told} another fold in the table's column `fold` "
             f"({changed[0]}: {old[changed[0]]} in the file); restore the table, or move the file away"
         )
     rows = [

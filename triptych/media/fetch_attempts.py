@@ -7,13 +7,13 @@ parameters of a download's job: it grows by one when a recorded failure is due a
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import time
 from pathlib import Path
 from typing import Any
 
+from triptych.core import live
 from triptych.core.files import parse_json, read_json, replace_json
 from triptych.core.paths import Paths
 from triptych.core.status import Outcome, stop
@@ -120,10 +120,11 @@ class RunStop:
         paths: the study's files.
         run: name of the run (any text); empty: the count is of this job alone.
         limit: answers 429 after which fetching stops.
+        wait: most seconds to wait for the file.
     """
 
-    def __init__(self, paths: Paths, run: str, limit: int) -> None:
-        self.limit = limit
+    def __init__(self, paths: Paths, run: str, limit: int, wait: float = live.WAIT) -> None:
+        self.limit, self.wait = limit, wait
         self.path: Path | None = None
         self._alone: dict[str, Any] = {}
         if run:
@@ -162,8 +163,7 @@ class RunStop:
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             _sweep(self.path.parent)
-        with self.path.open("a+", encoding="utf-8") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with live.alone(self.path, self.wait) as handle:
             handle.seek(0)
             note: dict[str, Any] = {}
             with contextlib.suppress(ValueError):

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from triptych.core.files import read_text
 from triptych.core.paths import Paths
 from triptych.core.status import Manifest, Refused
 from triptych.evaluate.paired import video_scores
@@ -193,7 +194,7 @@ def _study(paths: Paths) -> dict[str, Any]:
     import yaml
 
     try:
-        found = yaml.safe_load(Path(paths.config).read_text(encoding="utf-8"))
+        found = yaml.safe_load(read_text(paths.config))
     except (FileNotFoundError, ValueError, yaml.YAMLError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import DamagedFile, replace_text
+from triptych.core.files import DamagedFile, read_text, replace_text
 from triptych.core.paths import MEDIA_STAGES, Paths
 from triptych.core.status import OK, STATES, Manifest, Outcome
 from triptych.core.store import read_index
@@ -74,7 +74,7 @@ def read(path: Path | str) -> list[dict[str, str]]:
         DamagedFile: it is no such table.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").rstrip("\n").split("\n")
+        lines = read_text(path).rstrip("\n").split("\n")
         names = lines[0].split("\t")
         if tuple(names) != COLUMNS:
             raise ValueError(f"line 1 is not {' '.join(COLUMNS)}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
-from triptych.core.files import DamagedFile
+from triptych.core.files import DamagedFile, read_plain
 from triptych.evaluate.guard import formula_safe
 
 
@@ -28,9 +29,9 @@ def read_cells(path: Path | str) -> list[dict[str, str]]:
         DamagedFile: it is no such table.
     """
     try:
-        with Path(path).open(newline="", encoding="utf-8") as handle:
-            rows = list(csv.DictReader(handle, strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
+        text = io.StringIO(read_plain(path).decode("utf-8"), newline="")
+        rows = list(csv.DictReader(text, strict=True))
+    except (ValueError, csv.Error) as error:
         raise DamagedFile(path, error) from error
     for number, row in enumerate(rows, start=1):
         if None in row or None in row.values():

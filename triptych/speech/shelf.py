@@ -16,10 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from triptych.core import sealed
-from triptych.core.files import digest_bytes, replace_text, sweep_temporary, writer_lock
+from triptych.core.files import digest_bytes, read_text, replace_text, sweep_temporary, writer_lock
+from triptych.core.records import own_files, own_folder
 from triptych.core.units import shard_of
 from triptych.speech.transcript import Transcript, write_transcripts
 
+#: Names of spares: digest of the lines in them.
+_SPARE = re.compile(r"[0-9a-f]{16}\.jsonl")
 _KEY = re.compile(r'"key": "([0-9a-f]{64})"')
 _VIDEO = re.compile(r'"video": "([A-Za-z0-9_.-]+)"')
 _log = logging.getLogger("triptych.transcribe")
@@ -73,14 +76,15 @@ class Shelf:
 
     def spill(self, transcript: Transcript) -> None:
         """Keep a video of this job, so that a kill costs only the one in flight."""
-        write_transcripts(self.parts / f"{digest_bytes(transcript.video.encode())[:16]}.jsonl", [transcript])
+        name = digest_bytes(transcript.video.encode())[:16]
+        write_transcripts(own_folder(self.parts) / f"{name}.jsonl", [transcript])
 
     def replace(self, transcripts: Iterable[Transcript]) -> None:
         """Write the file whole, and remove what it makes needless."""
         listed = list(transcripts)
         self._keep_foreign()
         write_transcripts(self.out, listed)
-        shutil.rmtree(self.parts, ignore_errors=True)
+        shutil.rmtree(self.parts, ignore_errors=True)  # a link stays, and what it leads to
         self._clear_spares()
         sweep_temporary(self.out.parent)
 
@@ -97,11 +101,11 @@ class Shelf:
         foreign = [line for line in _lines(self.out) if _KEY.search(line) and not self._is_mine(line)]
         if foreign:
             name = digest_bytes("\n".join(foreign).encode())[:16]
-            replace_text(self.spare / f"{name}.jsonl", "".join(f"{line}\n" for line in foreign))
+            replace_text(own_folder(self.spare) / f"{name}.jsonl", "".join(f"{line}\n" for line in foreign))
 
     def _clear_spares(self) -> None:
         """Take the lines of this shard out of the spare files; its own file has what is still wanted of them."""
-        for path in sorted(self.spare.glob("*.jsonl")):
+        for path in own_files(self.spare, _SPARE):
             with writer_lock(path):
                 lines = _lines(path)
                 left = [line for line in lines if not self._is_mine(line)]
@@ -118,9 +122,9 @@ class Shelf:
 def _lines(path: Path) -> list[str]:
     """Lines of a file; none when it is not there or no text."""
     try:
-        return [line for line in path.read_text(encoding="utf-8").split("\n") if line]
+        return [line for line in read_text(path).split("\n") if line]
     except FileNotFoundError:
         return []
-    except UnicodeDecodeError as error:
+    except ValueError as error:
         _log.warning("%s is damaged (%s); its videos are transcribed again", path, error)
         return []

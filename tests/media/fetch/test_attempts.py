@@ -1,11 +1,13 @@
 """What is remembered of failures: tokens, the run that stops fetching, sources that were dropped."""
 
+import fcntl
 import json
 import time
 from pathlib import Path
 
 import pytest
 
+from triptych.core import live
 from triptych.core.files import read_json, replace_json
 from triptych.core.status import Manifest, Outcome, Refused
 from triptych.media import fetch
@@ -100,6 +102,15 @@ def test_many_jobs_count_together(paths):
     for job in jobs:
         job.join()
     assert json.loads(RunStop(paths, "r", 1).path.read_text())["answers_429"] == 100
+
+
+def test_a_count_that_somebody_holds_is_not_waited_for_without_end(paths):
+    RunStop(paths, "r", 1000).count_429("h")
+    stop = RunStop(paths, "r", 1000, wait=0.2)
+    with stop.path.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(live.BusyError, match="fuser"):
+            stop.count_429("h")
 
 
 @pytest.fixture

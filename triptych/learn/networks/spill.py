@@ -25,6 +25,7 @@ import numpy as np
 
 from triptych.core.files import canonical_json, digest_json, replace_json, writer_lock
 from triptych.core.hdf import DamagedStore, read_arrays, write_arrays
+from triptych.core.records import own_folder
 from triptych.learn import seeds
 from triptych.learn.networks.checkpoint import FACTS
 
@@ -83,6 +84,8 @@ class Fits:
         with writer_lock(self.out):
             yield self
             if self.checkpoint is not None:
+                if self.checkpoint.is_symlink():
+                    self.checkpoint.unlink()
                 shutil.rmtree(self.checkpoint, ignore_errors=True)
                 self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
                 if self._kept is None:
@@ -113,6 +116,7 @@ class Fits:
         if self.out is None:
             return _fitted(network, problem, train, rows, place, seed)
         key = self._key(problem, network, train, rows, seed)
+        own_folder(self.parts)
         saved = self.parts / f"checkpoint-{key}" if whole and seed == self.first and self.checkpoint else None
         self._kept = saved or self._kept
         found = _read(self.parts / f"{key}.h5", len(rows), problem)
