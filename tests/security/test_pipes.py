@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from triptych.commands import begin, check, status, status_days, status_lines
+from triptych.commands import begin, check, status, status_days, status_lines, status_running
 from triptych.core import damage, digests, files, live, parquet, sealed
 from triptych.core.config import Study
 from triptych.core.corpus import CorpusError, read_corpus
@@ -132,8 +132,10 @@ def test_the_status_tells_of_each(tmp_path, kind):
         }
     )
     corpus = read_corpus(table)
-    stages = status.collect(study, corpus)
-    told = "\n".join([*status_lines.lines(study, corpus, stages), *status_days.lines(status_days.days(stages, 0.0, 3))])
+    work = status_running.look(Paths.of(study))
+    stages = status.collect(study, corpus, work)
+    shown = [*status_lines.lines(study, corpus, work, stages), *status_days.lines(status_days.days(stages, 0.0, 3))]
+    told = "\n".join(shown)
     for path in (named[0], named[1], named[6], named[7]):
         (why,) = [stage.damaged[str(path)] for stage in stages if str(path) in stage.damaged]
         assert KINDS[kind] in why and str(path) in told
