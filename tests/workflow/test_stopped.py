@@ -138,7 +138,6 @@ def test_a_file_that_alone_is_damaged_is_made_again(workflow, name):
     assert ran.returncode == 0 and path.read_bytes() == whole and workflow.plan() == []
 
 
-@pytest.mark.fault(3)
 def test_a_lost_file_that_no_job_reads_is_told_and_made_again_on_request(workflow):
     lost, kept = sorted(workflow.path("audio").glob("*.mp3"))[:2]
     whole, before = lost.read_bytes(), kept.stat()
