@@ -124,7 +124,8 @@ def status(
     configfile: ConfigFile = DEFAULT,
     every: Annotated[bool, typer.Option("--all", help="Name every video that failed.")] = False,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Mark failed downloads, and media ended by a limit, as due.")
+        bool,
+        typer.Option("--retry-failed", help="Mark failed downloads, media ended by a limit, and lost files as due."),
     ] = False,
     days: Annotated[
         int | None, typer.Option("--days", min=1, help="The last N days, each with its stages.", metavar="N")

@@ -138,5 +138,25 @@ def test_a_file_that_alone_is_damaged_is_made_again(workflow, name):
     assert ran.returncode == 0 and path.read_bytes() == whole and workflow.plan() == []
 
 
+def test_a_lost_file_that_no_job_reads_is_told_and_made_again_on_request(workflow):
+    lost, kept = sorted(workflow.path("audio").glob("*.mp3"))[:2]
+    whole, before = lost.read_bytes(), kept.stat()
+    lost.unlink()
+    # Snakemake goes by manifests.
+    assert workflow.plan() == []
+    told = status(workflow)
+    name = str(lost.relative_to(workflow.folder))
+    assert f"lost: {name}; made again on request (--retry-failed)" in told
+    assert [stage["lost"] for stage in json.loads(status(workflow, "--json"))["stages"] if stage["lost"]] == [[name]]
+    status(workflow, "--retry-failed")
+    planned = workflow.plan()
+    assert f"extract_audio unit={lost.stem}" in planned and f"extract_audio unit={kept.stem}" not in planned
+    workflow.run()
+    after = kept.stat()
+    assert lost.read_bytes() == whole
+    assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
+    assert "lost" not in status(workflow) and workflow.plan() == []
+
+
 def test_every_file_that_jobs_make_is_asked_for(workflow):
     assert workflow.unasked() == set()

@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 from triptych.commands import status_running
-from triptych.core import sealed
+from triptych.core import retry, sealed
 from triptych.core.config import Study
 from triptych.core.corpus import Corpus
 from triptych.core.files import read_dated, read_text
@@ -43,6 +43,7 @@ class Stage:
         bytes: size of its folder on disk.
         seconds: median seconds of its jobs, where Snakemake measured them.
         damaged: files that cannot be read, with why.
+        lost: files that its records name and that are not there.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Stage:
     bytes: int = 0
     seconds: float | None = None
     damaged: dict[str, str] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
 
     @property
     def pending(self) -> int:
@@ -105,6 +107,7 @@ class Stage:
             "ends": self.ends(now),
             "not_ok": [dict(zip(("video", "status", "reason", "message"), one, strict=True)) for one in self.found],
             "damaged": self.damaged,
+            "lost": self.lost,
         }
 
 
@@ -160,7 +163,10 @@ def _media(paths: Paths, name: str, slugs: list[str]) -> Stage:
         try:
             told, written = read_dated(path)
             plain = _OK in told and _UNWARNED in told and told.endswith(_END)
-            stage.add(slug, {"status": "ok"} if plain else _outcome(sealed.parse(told)), written)
+            outcome = {"status": "ok"} if plain else _outcome(sealed.parse(told))
+            stage.add(slug, outcome, written)
+            if outcome["status"] == "ok":
+                stage.lost += retry.lost(paths, name, slug, there)
         except FileNotFoundError:
             continue
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

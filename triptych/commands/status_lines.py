@@ -66,6 +66,12 @@ def waiting(study: Study, corpus: Corpus) -> dict[str, Any]:
     return found
 
 
+def _lost(stage: Stage) -> str:
+    """That files of a stage are gone, and how to have them again: Snakemake goes by manifests and sees nothing."""
+    more = f" and {len(stage.lost) - 1} more" if len(stage.lost) > 1 else ""
+    return f"lost: {printable(stage.lost[0], LONGEST)}{more}; made again on request (--retry-failed)"
+
+
 def lines(
     study: Study, corpus: Corpus, work: status_running.Work, stages: list[Stage], most: int = 20
 ) -> Iterator[str]:
@@ -100,6 +106,8 @@ def lines(
     for stage in stages:
         for path, why in stage.damaged.items():
             yield f"damaged: {printable(why if path in why else f'{path}: {why}', LONGEST)}"
+        if stage.lost:
+            yield _lost(stage)
     faults = first_faults(stages)
     if faults:
         yield ""

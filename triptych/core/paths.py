@@ -8,6 +8,8 @@ from pathlib import Path
 
 #: Media stages, in the order in which a video passes through them.
 MEDIA_STAGES = ("fetch", "probe", "audio", "keyframes")
+#: Stage -> what it makes of a video beside its manifest, by the endings of the files.
+ARTEFACTS = {"audio": ("mp3", "flac"), "keyframes": ("h5", "jpg")}
 
 
 @dataclass(frozen=True)

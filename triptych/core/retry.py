@@ -1,21 +1,24 @@
 """A request to take up again what failed: `triptych status --retry-failed` writes it, the rules read it.
 
 Downloads that failed before the request are due. Of the media stages, units with a video that ended by a limit or a
-crash, or whose manifest is lost, get a higher count; the count is a parameter of their rules, so their jobs run once
-for each request and not again afterwards.
+crash, or whose manifest or files are lost, get a higher count; the count is a parameter of their rules, so their jobs
+run once for each request and not again afterwards.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from triptych.core.files import read_json, replace_json
-from triptych.core.paths import MEDIA_STAGES, Paths
+from triptych.core.paths import ARTEFACTS, MEDIA_STAGES, Paths
 
 #: Reasons that another attempt on the same input may mend: more time, more memory, a quieter machine.
 UNSETTLED = ("timeout", "out_of_memory", "crashed")
+#: In place of a reason: the video went through, and a file that was made of it is gone.
+_LOST = "lost"
 
 
 def request_file(paths: Paths) -> Path:
@@ -46,11 +49,13 @@ def unsettled(paths: Paths) -> set[str]:
     found: set[str] = set()
     for stage in MEDIA_STAGES:
         # What failed to download has a count of its own, beside its note; here only a lost manifest matters.
-        mends = () if stage == "fetch" else UNSETTLED
+        mends = () if stage == "fetch" else (*UNSETTLED, _LOST)
         reasons = {}
         for path in _json_files(f"{paths.root}/{stage}"):
             try:
-                reasons[path.stem] = str(read_json(path)["reason"])
+                told = read_json(path)
+                gone = told["reason"] is None and lost(paths, stage, path.stem)
+                reasons[path.stem] = _LOST if gone else str(told["reason"])
             except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
                 continue
         found |= {f"{stage}/{video}" for video, reason in reasons.items() if reason in mends}
@@ -62,6 +67,22 @@ def unsettled(paths: Paths) -> set[str]:
             if any(video not in reasons or reasons[video] in mends for video in members):
                 found.add(f"{stage}/shards/{path.stem}")
     return found
+
+
+def lost(paths: Paths, stage: str, video: str, there: Collection[str] | None = None) -> list[str]:
+    """The files that a media stage made of a video that went through it, and that are gone.
+
+    Args:
+        paths: the study's files.
+        stage: name of the stage.
+        video: slug.
+        there: names in the stage's folder, when they were listed already.
+    """
+    folder = f"{paths.root}/{stage}"
+    made = (f"{video}.{ending}" for ending in ARTEFACTS.get(stage, ()))
+    return [
+        f"{folder}/{name}" for name in made if not (Path(folder, name).exists() if there is None else name in there)
+    ]
 
 
 def _json_files(folder: str) -> list[Path]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from triptych.core.files import temporary_name
+from triptych.core.paths import ARTEFACTS
 from triptych.core.status import Outcome
 from triptych.media import audio, keyframes, probe, sandbox
 from triptych.media.candidates import Source
@@ -93,7 +94,7 @@ def _probe(job: Job) -> tuple[Outcome, dict[str, Any], Artefacts]:
 
 def _audio(job: Job) -> tuple[Outcome, dict[str, Any], Artefacts]:
     job.folder.mkdir(parents=True, exist_ok=True)
-    targets = {name: temporary_name(job.folder / f"{job.slug}.{name}") for name in ("mp3", "flac")}
+    targets = {name: temporary_name(job.folder / f"{job.slug}.{name}") for name in ARTEFACTS["audio"]}
     for path in targets.values():
         path.unlink(missing_ok=True)  # left by a killed process, or a link that leads elsewhere
     try:
