@@ -8,7 +8,7 @@ from triptych.core import retry
 from triptych.core.config import Study
 from triptych.core.corpus import read_corpus
 from triptych.core.files import replace_json
-from triptych.core.paths import MEDIA_STAGES
+from triptych.core.paths import ARTEFACTS, MEDIA_STAGES
 from triptych.core.plan import Plan
 from triptych.core.status import OK, Manifest, Outcome
 from triptych.media import unit
@@ -28,8 +28,15 @@ def paths(tmp_path, monkeypatch):
     paths = plan().paths
     outcomes = (OK, Outcome("failed", "timeout", "x"), Outcome("failed", "unreadable", "x"), OK)
     for name, outcome in zip(IDS, outcomes, strict=True):
-        Manifest(name, "keyframes", outcome).write(paths.manifest("keyframes", name))
+        record(paths, name, outcome)
     return paths
+
+
+def record(paths, name, outcome):
+    target = Path(paths.manifest("keyframes", name))
+    Manifest(name, "keyframes", outcome).write(target)
+    for ending in ARTEFACTS["keyframes"] if outcome.ok else ():
+        target.with_suffix(f".{ending}").touch()
 
 
 def tokens(kind="video"):
@@ -45,13 +52,25 @@ def test_a_request_counts_for_what_ended_by_a_limit(paths):
     assert tokens() == set()
     retry.request(paths)
     assert tokens() == {("keyframes", "late")}
-    Manifest("late", "keyframes", OK).write(paths.manifest("keyframes", "late"))
+    record(paths, "late", OK)
     assert tokens() == {("keyframes", "late")}
     retry.request(paths)
     assert plan().retry("keyframes", "late") == 1
-    Manifest("late", "keyframes", Outcome("failed", "crashed", "x")).write(paths.manifest("keyframes", "late"))
+    record(paths, "late", Outcome("failed", "crashed", "x"))
     retry.request(paths)
     assert plan().retry("keyframes", "late") == 2
+
+
+@pytest.mark.parametrize("kind", ["video", "shard"])
+def test_a_request_counts_for_what_lost_a_file(paths, kind):
+    record(paths, "late", OK)
+    (shard,) = plan("shard").units
+    replace_json(paths.shard_manifest("keyframes", shard), {"videos": dict.fromkeys(IDS, "")})
+    retry.request(paths)
+    assert tokens(kind) == set()
+    Path(paths.manifest("keyframes", "late")).with_suffix(".jpg").unlink()
+    retry.request(paths)
+    assert tokens(kind) == {("keyframes", "late" if kind == "video" else shard)}
 
 
 def test_a_request_counts_for_the_shard(paths):
