@@ -127,6 +127,17 @@ def test_the_manifest_of_another_video_or_stage_is_damaged(bench, clip, other):
     assert caught.value.path == target
 
 
+@pytest.mark.parametrize("made", [None, [], {"params": None}])
+def test_a_manifest_that_does_not_tell_how_artefacts_were_made_is_damaged(bench, clip, made):
+    bench.run("probe", clip)
+    manifest = bench.run("audio", clip)
+    target = Path(bench.paths.manifest("audio", slug_of(clip)))
+    Manifest(**(vars(manifest) | {"data": manifest.data | {"made_with": made}})).write(target)
+    target.with_suffix(".flac").unlink()
+    with pytest.raises(DamagedFile, match="how its artefacts were made"):
+        bench.artefact("audio", clip, "flac")
+
+
 def test_artefact_of_an_absent_stage_gives_its_outcome(bench, tmp_path):
     mute = clips.write(tmp_path / "mute.mp4", clips.moving(5))
     bench.run("probe", mute)

@@ -338,6 +338,8 @@ def _remake(manifest: Manifest, target: Path, paths: Paths, limits, threads: int
     """Make a video's artefacts again as their manifest tells."""
     slug, stage = manifest.video, manifest.stage
     made = manifest.data.get("made_with", {})
+    if not isinstance(made, dict) or not isinstance(made.get("params", {}), dict):
+        raise DamagedFile(target, "it does not tell how its artefacts were made")
     if limits is None:
         from triptych.core.config import Limits
 
