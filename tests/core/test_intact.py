@@ -85,7 +85,9 @@ def test_a_pickle_that_hides_its_imports_is_refused(tmp_path):
     hidden = b"\x80\x04\x8c\x02os\x8c\x06system\x8c\x05torch\x8c\x04Size00\x93."
     path.write_bytes(hidden)
     assert "carries more than numbers" in intact.faults(tmp_path, [path.name])[0]
-    for data in (b"", b"words", b"PK\x03\x04 no archive"):
+    # Lengths of terabytes, and of a few MB more than there are.
+    claims = (b"\x8e" + (1 << 56).to_bytes(8, "little"), b"B" + (5 << 20).to_bytes(4, "little") + b"x")
+    for data in (b"", b"words", b"PK\x03\x04 no archive", *claims):
         path.write_bytes(data)
         assert "cannot be read as weights" in intact.faults(tmp_path, [path.name])[0]
 

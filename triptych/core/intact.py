@@ -137,10 +137,25 @@ def imports(path: Path) -> list[str]:
                         found |= set(_named(pickletools.genops(stream)))
                 return sorted(found)
         handle.seek(0)
-        return sorted(set(_stream(handle)))
+        return sorted(set(_stream(_Bounded(handle, path.stat().st_size))))
 
 
-def _stream(handle: BinaryIO) -> Iterator[str]:
+class _Bounded:
+    """What pickletools asks of a file; memory is taken for what is there, not for what a length in it claims."""
+
+    def __init__(self, handle: BinaryIO, size: int) -> None:
+        self._handle, self._size, self.tell = handle, size, handle.tell
+
+    def read(self, count: int) -> bytes:
+        if count > MOST_PICKLED:
+            raise ValueError(f"a part of it claims {count:,} bytes")
+        return self._handle.read(min(count, self._size - self.tell()))
+
+    def readline(self) -> bytes:
+        return self._handle.readline(MOST_PICKLED)
+
+
+def _stream(handle: _Bounded) -> Iterator[str]:
     """Imports of one pickle, or of those at the beginning of the older form of torch, which raw numbers follow."""
     older = False
 
