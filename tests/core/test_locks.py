@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from triptych.core import live
+from triptych.core import live, locks
 from triptych.core.files import writer_lock
 from triptych.core.invocation import NO_RUN, is_run
 
@@ -89,12 +89,12 @@ def test_a_job_that_was_put_in_line_again_waits_for_its_older_self_and_names_it(
     assert str(job).endswith("SLURM job 40, restart 1") and job.ending == "scancel 40"
     monkeypatch.setenv("SLURM_JOB_ID", "40")
     monkeypatch.setenv("SLURM_RESTART_COUNT", "2")
-    monkeypatch.setattr(live, "PATIENCE", 0.0)
+    monkeypatch.setattr(locks, "PATIENCE", 0.0)
     holder = f"pid {process.pid}, since .*, SLURM job 40, restart 1"
     folder, path = str(tmp_path / "live"), tmp_path / "0.h5"
-    with pytest.raises(live.BusyError, match=holder), live.working(folder, "embed_shard shard=0", [str(path)], 0.3):
+    with pytest.raises(locks.BusyError, match=holder), live.working(folder, "embed_shard shard=0", [str(path)], 0.3):
         pass
-    with pytest.raises(live.BusyError, match=holder), writer_lock(path, wait=0.3):
+    with pytest.raises(locks.BusyError, match=holder), writer_lock(path, wait=0.3):
         pass
     assert caplog.text.count("waiting for it") == 2 and caplog.text.count("restart 1") == 2
     assert live.jobs(folder) == [job]
@@ -109,14 +109,14 @@ def test_a_job_that_was_put_in_line_again_waits_for_its_older_self_and_names_it(
 def test_a_lock_that_keeps_all_jobs_from_being_recorded_is_waited_for_aloud_and_not_for_ever(
     tmp_path, monkeypatch, caplog
 ):
-    monkeypatch.setattr(live, "PATIENCE", 0.0)
+    monkeypatch.setattr(locks, "PATIENCE", 0.0)
     place = tmp_path / "jobs"
     place.mkdir()
     (place / ".lock").touch()
     with (place / ".lock").open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         with (
-            pytest.raises(live.BusyError, match=rf"{place}/\.lock is .* did not end in 0\.3 s"),
+            pytest.raises(locks.BusyError, match=rf"{place}/\.lock is .* did not end in 0\.3 s"),
             live.working(str(tmp_path), "embed_shard shard=0", wait=0.3),
         ):
             pass

@@ -83,16 +83,21 @@ def ended(test, function, *arguments):
     return found
 
 
+def probed(test, path, content):
+    """What the probe finds in a file of this content, or None."""
+    path.write_bytes(content)
+    found = ended(f"{test} (probe)", probe.examine, str(path), LIMITS)
+    return found.data if found is not None else None
+
+
 @target(share=0.8, data=st.data())
 def test_the_sound_of_a_damaged_file_is_extracted_or_an_outcome(sounds, folder, data):
-    path = folder / "x.media"
-    path.write_bytes(data.draw(damaged(*sounds)))
-    test = "test_the_sound_of_a_damaged_file_is_extracted_or_an_outcome"
-    found = ended(f"{test} (probe)", probe.examine, str(path), LIMITS)
-    if found is None or not found.data["audio"]:
+    test, path = "test_the_sound_of_a_damaged_file_is_extracted_or_an_outcome", folder / "x.media"
+    found = probed(test, path, data.draw(damaged(*sounds)))
+    if not found or not found["audio"]:
         return
     targets = {name: str(folder / f"x.{name}") for name in ("mp3", "flac")}
-    index, start = found.data["audio"]["index"], found.data["start"]
+    index, start = found["audio"]["index"], found["start"]
     heard = ended(test, audio.extract, str(path), index, start, targets, Audio().model_dump(), LIMITS)
     if heard is not None:
         assert len(audio.read_flac(targets["flac"])) == heard.data["samples"] > 0
@@ -100,14 +105,12 @@ def test_the_sound_of_a_damaged_file_is_extracted_or_an_outcome(sounds, folder, 
 
 @target(share=0.6, data=st.data(), mode=st.sampled_from(["auto", "exact", "keyframe-packets"]))
 def test_the_keyframes_of_a_damaged_video_are_chosen_or_an_outcome(media, folder, data, mode):
-    path = folder / "x.media"
-    path.write_bytes(data.draw(damaged(*media)))
-    test = "test_the_keyframes_of_a_damaged_video_are_chosen_or_an_outcome"
-    found = ended(f"{test} (probe)", probe.examine, str(path), LIMITS)
-    if found is None or not found.data["video"]:
+    test, path = "test_the_keyframes_of_a_damaged_video_are_chosen_or_an_outcome", folder / "x.media"
+    found = probed(test, path, data.draw(damaged(*media)))
+    if not found or not found["video"]:
         return
     params = {**Keyframes().model_dump(), "count": 3, "short_side": 32, "mode": mode, "uniform": 4}
-    source = Source(str(path), found.data["video"]["index"], found.data["start"], params, LIMITS)
+    source = Source(str(path), found["video"]["index"], found["start"], params, LIMITS)
     seen = ended(test, keyframes.extract, source)
     if seen is not None:
         assert 1 <= seen.data["count"] <= 3

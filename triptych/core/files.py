@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from triptych.core import live, records
+from triptych.core import live, locks, records
 from triptych.core.cells import printable
 
 _log = logging.getLogger("triptych.files")
@@ -189,7 +189,7 @@ def sweep_temporary(folder: Path | str, older_than: float = 3600.0) -> int:
 
 
 @contextlib.contextmanager
-def writer_lock(path: Path | str, wait: float = live.WAIT) -> Iterator[None]:
+def writer_lock(path: Path | str, wait: float = locks.WAIT) -> Iterator[None]:
     """Hold the one writer's place of the artefact `path`; the kernel frees it when the holder dies.
 
     A job that outlived its Snakemake, or its node's place in a cluster, may still be writing: the second writer names
@@ -203,8 +203,8 @@ def writer_lock(path: Path | str, wait: float = live.WAIT) -> Iterator[None]:
     lock = path.parent / ".locks" / f"{path.name}.lock"
     records.own_folder(lock.parent)
     with records.open_plain(lock, write=True) as handle:
-        waiting = live.Waiting(path, wait)
-        while not (taken := live.take(handle)):
+        waiting = locks.Waiting(path, wait)
+        while not (taken := locks.take(handle)):
             if taken is None:
                 # Files are replaced whole, so two writers waste time but spoil nothing.
                 _log.warning("no locks in %s: run one Snakemake at a time there", lock.parent)

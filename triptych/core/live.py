@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import errno
 import fcntl
 import hashlib
 import json
@@ -28,20 +27,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from triptych.core import records
+from triptych.core import locks, records
 
-#: What file systems without locks answer.
-NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 #: Looks at a record are locks of a moment: a run that begins tries again so often, so many seconds apart.
 TRIES, PAUSE = 20, 0.05
-#: Seconds after which a process says for whom it waits, and after which it gives up.
-PATIENCE, WAIT = 3.0, 3600.0
-
 #: What hands `SLURM_RESTART_COUNT` on: SLURM tells it to a batch script alone, and jobs run in a step of it.
 RESTART = "TRIPTYCH_SLURM_RESTART"
 
-#: Seconds between looks at a lock that is held for a moment.
-GATE_PAUSE = 0.01
 #: Records of jobs: digest of the job, host, process, time; and those that have no name yet.
 _NAME = re.compile(r"[0-9a-f]{16}\..+\.\d+\.\d+\.json")
 _UNNAMED = re.compile(rf"\.{_NAME.pattern}\.new")
@@ -92,41 +84,6 @@ class RunActive(RuntimeError):
         super().__init__(f"a run is active in {root} ({holder})")
 
 
-class BusyError(TimeoutError):
-    """Another process writes the same and does not end in time."""
-
-
-class Waiting:
-    """The wait for another process: says once for whom, and gives up in the end.
-
-    Args:
-        what: that both want to write.
-        most: seconds until it gives up.
-    """
-
-    def __init__(self, what: Path | str, most: float = WAIT) -> None:
-        self.what, self.most, self._said, self._begun = what, most, False, time.monotonic()
-
-    def for_(self, holder: object, pause: float = 0.1) -> None:
-        """Wait a moment for a holder.
-
-        Args:
-            holder: who is waited for.
-            pause: seconds of the moment.
-
-        Raises:
-            BusyError: the time is over.
-        """
-        waited = time.monotonic() - self._begun
-        why = f"{self.what} is being written by another process ({holder})"
-        if waited > self.most:
-            raise BusyError(f"{why}, which did not end in {self.most:g} s; wait for it or end it, and run again")
-        if waited > PATIENCE and not self._said:
-            _log.warning("%s: waiting for it", why)
-            self._said = True
-        time.sleep(pause)
-
-
 def told(record: Mapping[str, Any]) -> str:
     """A process in words: `host n1, pid 12, since 2026-01-01 00:00:00, SLURM job 7, restart 1`."""
     if not record:
@@ -157,19 +114,6 @@ def hand_on_restart() -> None:
     """Keep the number of this job's restart for the processes that it starts."""
     if count := os.environ.get("SLURM_RESTART_COUNT"):
         os.environ[RESTART] = count
-
-
-def take(handle: IO, how: int = fcntl.LOCK_EX) -> bool | None:
-    """Lock an open file without waiting: False when another process holds it, None where there are no locks."""
-    try:
-        fcntl.flock(handle, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno in NO_LOCKS:
-            return None
-        raise
-    return True
 
 
 class Run:
@@ -213,7 +157,7 @@ def begin_run(root: str, folder: str, **more: Any) -> Run:
     handle = records.open_plain(path, write=True)
     try:
         for _ in range(TRIES):
-            if (locked := take(handle)) is not False:
+            if (locked := locks.take(handle)) is not False:
                 break
             time.sleep(PAUSE)
         record = records.read(handle)
@@ -253,7 +197,7 @@ def _sweep_unnamed(folder: str) -> None:
     for path in [] if Path(folder).is_symlink() else records.own_files(Path(folder, "jobs"), _UNNAMED):
         with contextlib.suppress(OSError):
             # One that was made just now may not be locked yet.
-            if time.time() - path.stat(follow_symlinks=False).st_mtime > WAIT:
+            if time.time() - path.stat(follow_symlinks=False).st_mtime > locks.WAIT:
                 look(path, sweep=True)
 
 
@@ -266,7 +210,7 @@ def look(path: Path, *, sweep: bool = False) -> Holder | None:
     """The process of a record and whether it lives; None when there is no such record."""
     try:
         with records.open_plain(path) as handle:
-            free = take(handle, fcntl.LOCK_SH)
+            free = locks.take(handle, fcntl.LOCK_SH)
             record = records.read(handle)
             state: State = "live" if free is False else "dead" if free else _state(record)
             if sweep and state == "dead":
@@ -279,7 +223,7 @@ def look(path: Path, *, sweep: bool = False) -> Holder | None:
 
 
 @contextlib.contextmanager
-def working(folder: str, what: str, writes: Iterable[str] = (), wait: float = WAIT) -> Iterator[None]:
+def working(folder: str, what: str, writes: Iterable[str] = (), wait: float = locks.WAIT) -> Iterator[None]:
     """Record this process as a job, until the block ends or the process dies; wait for an older one of the same job.
 
     Args:
@@ -297,13 +241,13 @@ def working(folder: str, what: str, writes: Iterable[str] = (), wait: float = WA
     job = hashlib.sha256(what.encode()).hexdigest()[:16]
     name = f"{job}.{socket.gethostname()}.{os.getpid()}.{time.time_ns()}.json"
     path, temporary = place / name, place / f".{name}.new"
-    waiting = Waiting(listed[0] if listed else what, wait)
+    waiting = locks.Waiting(listed[0] if listed else what, wait)
     with records.open_plain(temporary, write=True) as handle:
         try:
-            take(handle)
+            locks.take(handle)
             _write(handle, myself(what=what, writes=listed))
             # One is recorded at a time, so that of two exactly one is the older.
-            with alone(place / ".lock", wait):
+            with locks.alone(place / ".lock", wait):
                 older = [one for one in recorded_jobs(folder) if one.name.startswith(job)]
                 # It has its name only when it is locked: a look never finds it without its process.
                 temporary.rename(path)
@@ -314,22 +258,7 @@ def working(folder: str, what: str, writes: Iterable[str] = (), wait: float = WA
                 one.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def alone(path: Path, wait: float = WAIT) -> Iterator[IO[str]]:
-    """Open a small file that jobs hold for a moment each; who may read it can hold it for ever.
-
-    Raises:
-        BusyError: somebody does.
-        OSError: it cannot be written.
-    """
-    waiting = Waiting(path, wait)
-    with records.open_plain(path, write=True) as handle:
-        while take(handle) is False:
-            waiting.for_(f"who holds its lock: `fuser -v {path}` on each host", GATE_PAUSE)
-        yield handle
-
-
-def _wait_for(older: list[Path], waiting: Waiting) -> None:
+def _wait_for(older: list[Path], waiting: locks.Waiting) -> None:
     for path in older:
         while (holder := look(path, sweep=True)) is not None and holder.state == "live":
             waiting.for_(holder)

@@ -73,6 +73,7 @@ NOT_RESULTS = {
     "core/paths.py",
     "core/job.py",
     "core/live.py",
+    "core/locks.py",
     "core/damage.py",
     "core/versions.py",
     "core/corpus.py",

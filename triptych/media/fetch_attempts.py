@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from triptych.core import live
+from triptych.core import locks
 from triptych.core.files import parse_json, read_json, replace_json
 from triptych.core.paths import Paths
 from triptych.core.status import Outcome, stop
@@ -123,7 +123,7 @@ class RunStop:
         wait: most seconds to wait for the file.
     """
 
-    def __init__(self, paths: Paths, run: str, limit: int, wait: float = live.WAIT) -> None:
+    def __init__(self, paths: Paths, run: str, limit: int, wait: float = locks.WAIT) -> None:
         self.limit, self.wait = limit, wait
         self.path: Path | None = None
         self._alone: dict[str, Any] = {}
@@ -163,7 +163,7 @@ class RunStop:
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             _sweep(self.path.parent)
-        with live.alone(self.path, self.wait) as handle:
+        with locks.alone(self.path, self.wait) as handle:
             handle.seek(0)
             note: dict[str, Any] = {}
             with contextlib.suppress(ValueError):

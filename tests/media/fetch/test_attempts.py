@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from triptych.core import live
+from triptych.core import locks
 from triptych.core.files import read_json, replace_json
 from triptych.core.status import Manifest, Outcome, Refused
 from triptych.media import fetch
@@ -109,7 +109,7 @@ def test_a_count_that_somebody_holds_is_not_waited_for_without_end(paths):
     stop = RunStop(paths, "r", 1000, wait=0.2)
     with stop.path.open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(live.BusyError, match="fuser"):
+        with pytest.raises(locks.BusyError, match="fuser"):
             stop.count_429("h")
 
 
